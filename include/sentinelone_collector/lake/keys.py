@@ -1,0 +1,55 @@
+"""Names of the lake's objects: one key per part, instance, stream and window."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import NamedTuple
+
+from sentinelone_collector.windows import Window
+
+__all__ = ["PARTS", "ParsedKey", "day_prefix", "object_key", "parse_key", "part_prefix"]
+
+PARTS = {
+    "raw": ".ndjson.zst",
+    "events": ".parquet",
+    "hits": ".parquet",
+    "quarantine": ".ndjson.zst",
+    "receipts": ".json",
+}
+_KEY = re.compile(
+    r"(?P<part>\w+)/instance=(?P<instance>[^/]+)/stream=(?P<stream>[^/]+)/day=\d{4}-\d\d-\d\d/"
+    r"(?P<window>\d{8}T\d{6}Z--\d{8}T\d{6}Z)(?P<suffix>\.[a-z.]+)"
+)
+
+
+class ParsedKey(NamedTuple):
+    """What a key says about its object."""
+
+    part: str
+    instance: str
+    stream: str
+    window: Window
+
+
+def part_prefix(part: str, instance: str, stream: str) -> str:
+    """Return the prefix of all objects of one part of one stream, with a slash at its end."""
+    return f"{part}/instance={instance}/stream={stream}/"
+
+
+def day_prefix(part: str, instance: str, stream: str, day: date | str) -> str:
+    """Return the prefix of one UTC day's objects, with a slash at its end."""
+    return f"{part_prefix(part, instance, stream)}day={day}/"
+
+
+def object_key(part: str, instance: str, stream: str, window: Window) -> str:
+    """Return the key of one window's object; `part` is one of `PARTS`."""
+    return f"{day_prefix(part, instance, stream, window.day)}{window.name}{PARTS[part]}"
+
+
+def parse_key(key: str) -> ParsedKey | None:
+    """Read a key back; None for any object that is none of the lake's own."""
+    match = _KEY.fullmatch(key)
+    if match is None or PARTS.get(match["part"]) != match["suffix"]:
+        return None
+    return ParsedKey(match["part"], match["instance"], match["stream"], Window.from_name(match["window"]))
