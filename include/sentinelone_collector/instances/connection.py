@@ -24,11 +24,19 @@ class Connection:
 
     url: str
     token: str = field(repr=False)
+    verify_tls: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", check_console_url(self.url))
         if not self.token.strip() or any(ord(char) < 33 or ord(char) > 126 for char in self.token):  # noqa: PLR2004
             raise ConfigurationError("the API token is empty or holds characters that no token has; paste it again")
+
+    @classmethod
+    def from_parts(cls, host: str, port: object, token: str, *, verify_tls: bool = True) -> Connection:
+        """Return a connection from the fields of an Airflow connection; 443 is what its form stores for no port."""
+        if port in (None, "", 0, _DEFAULT_PORTS["https"]) or ":" in host.split("://", 1)[-1]:
+            return cls(host, token, verify_tls)
+        return cls(f"{host.rstrip('/')}:{port}", token, verify_tls)
 
     @property
     def console(self) -> str:
@@ -115,7 +123,11 @@ def connection_from_environment(connection_id: str, environment: Mapping[str, st
     host, token = fields.get("host"), fields.get("password")
     if not isinstance(host, str) or not host or not isinstance(token, str) or not token:
         raise ConfigurationError(f"{name} lacks host (console URL) or password (API token)")
-    return Connection(_with_port(host, fields.get("port")), token)
+    extra = fields.get("extra")
+    if isinstance(extra, str) and extra.strip().startswith("{"):
+        extra = json.loads(extra)
+    verify_tls = not (isinstance(extra, dict) and extra.get("verify_tls") is False)
+    return Connection.from_parts(host, fields.get("port"), token, verify_tls=verify_tls)
 
 
 def _fields_of_uri(name: str, text: str) -> dict[str, object]:
@@ -130,10 +142,3 @@ def _fields_of_uri(name: str, text: str) -> dict[str, object]:
         "port": port,
         "password": unquote(parts.password or ""),
     }
-
-
-def _with_port(host: str, port: object) -> str:
-    # 443 is what the connection form stores for want of a port
-    if port in (None, "", 0, 443) or ":" in host.split("://", 1)[-1]:
-        return host
-    return f"{host.rstrip('/')}:{port}"

@@ -54,8 +54,10 @@ def load_inventory(folder: Path, *, now: datetime) -> Inventory:
             instances.append(load_instance(path, now=now))
         except ConfigurationError as error:
             errors.append(error)
-    for path in sorted(folder.glob("*.yml")) if folder.is_dir() else ():
-        errors.append(ConfigurationError(f"inventory files end in .yaml; rename it to {path.stem}.yaml", path=path))
+    errors.extend(
+        ConfigurationError(f"inventory files end in .yaml; rename it to {path.stem}.yaml", path=path)
+        for path in sorted(folder.glob("*.yml"))
+    )
     return Inventory(tuple(instances), tuple(errors))
 
 
@@ -108,7 +110,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         lines[key] = line
         if any(word in key.lower() for word in _SECRET_WORDS):
             raise ConfigurationError(
-                f"{key}: inventory files hold no secret; put the API token into the Airflow connection and remove it here",
+                f"{key}: inventory files hold no secret; put it into the Airflow connection and remove it here",
                 path=path,
                 line=line,
             )

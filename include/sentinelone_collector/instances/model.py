@@ -116,7 +116,7 @@ class Instance(_Strict):
 
     slug: Annotated[str, Field(pattern=f"^{SLUG.pattern}$")]
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    connection_id: Annotated[str, Field(pattern=r"^[\w.-]{1,250}$")]
+    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=250)]
     live_since: Moment
     collection_start: Moment | None = None
     every: Annotated[Duration, AfterValidator(_divides_a_day)] = timedelta(minutes=10)

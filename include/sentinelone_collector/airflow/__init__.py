@@ -1,0 +1,1 @@
+"""The only room that imports Airflow: DAG factory, timetable, hook, provider information, audit."""

@@ -1,0 +1,92 @@
+"""The audit DAG: windows that should be complete and are not get collected, whatever the reason.
+
+It mends what Airflow's scheduler can't see: it continues after the newest logical date of scheduled and backfill runs,
+so that a backfill of a recent range makes it skip all windows before that range.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, task
+
+from sentinelone_collector.airflow import runs
+from sentinelone_collector.airflow.tasks import installation
+from sentinelone_collector.windows import Window
+
+__all__ = ["AUDIT_DAG_ID", "audit_instance", "build_audit_dag", "triggers"]
+
+AUDIT_DAG_ID = "sentinelone__audit"
+_log = logging.getLogger(__name__)
+_AT_MOST = 500
+
+
+def triggers(
+    missing: Iterable[Window], run_of: Callable[[datetime], runs.Run | None], *, at_most: int
+) -> list[tuple[Window, runs.Run | None]]:
+    """Return the missing windows without an active run, oldest first, with the run to repeat where there is one."""
+    chosen: list[tuple[Window, runs.Run | None]] = []
+    for window in sorted(missing):
+        run = run_of(window.start)
+        if run is None or run.state not in runs.ACTIVE:
+            chosen.append((window, run))
+        if len(chosen) == at_most:
+            break
+    return chosen
+
+
+def audit_instance(slug: str) -> dict[str, Any]:
+    """Start a run for every settled window of an instance that has no receipt and no active run."""
+    site = installation()
+    instance = site.inventory.get(slug)
+    missing = sorted({window for stream in instance.streams for window in site.missing(instance, stream)})
+    summary: dict[str, Any] = {"instance": slug, "missing": len(missing), "started": []}
+    if not missing:
+        return summary
+    paused = runs.is_paused(instance.dag_id)
+    if paused is not False:
+        _log.warning(
+            "%s: %d windows are missing, the first is %s, but DAG %s is %s; nothing is started",
+            slug,
+            len(missing),
+            missing[0],
+            instance.dag_id,
+            "paused: unpause it" if paused else "not known to Airflow yet",
+        )
+        return summary | {"paused": bool(paused)}
+    at_most = int(os.environ.get("S1C_AUDIT_AT_MOST", _AT_MOST))
+    for window, run in triggers(missing, lambda start: runs.run_of(instance.dag_id, start), at_most=at_most):
+        _log.warning("%s: window %s has no receipt and no active run; collecting it", slug, window)
+        summary["started"].append(runs.start_run(instance.dag_id, window.start, existing=run, note="audit: no receipt"))
+    return summary
+
+
+def _instances() -> list[str]:
+    inventory = installation().inventory
+    for error in inventory.errors:
+        _log.warning("left out of the audit: %s", error)
+    return [instance.slug for instance in inventory.instances]
+
+
+def build_audit_dag() -> DAG:
+    """Return the audit DAG, hourly, one task per instance."""
+    dag = DAG(
+        dag_id=AUDIT_DAG_ID,
+        dag_display_name="SentinelOne · audit",
+        description="Collects windows that have no receipt and no active run",
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable("17 * * * *", timezone="UTC"),
+        start_date=datetime(2020, 1, 1, tzinfo=UTC),
+        catchup=False,  # an audit looks at all of the past each time
+        max_active_runs=1,
+        default_args={"owner": "sentinelone", "retries": 2, "retry_delay": timedelta(minutes=1)},
+        tags=["sentinelone"],
+    )
+    with dag:
+        slugs = task(_instances, task_id="instances")()
+        task(audit_instance, task_id="audit", map_index_template="{{ task.op_kwargs['slug'] }}").expand(slug=slugs)
+    return dag

@@ -1,0 +1,159 @@
+"""`s1c collect`, `s1c coverage`, `s1c audit`: the windows of one instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from sentinelone_collector.commands.output import AsJson, Moment, emit, say, table
+from sentinelone_collector.errors import CollectorError, WindowOpen
+from sentinelone_collector.instances import Instance
+from sentinelone_collector.lake import Receipt, read_receipt, windows_with_receipt
+from sentinelone_collector.pipeline import TASKS, Installation
+from sentinelone_collector.windows import Window
+
+__all__ = ["audit", "collect", "coverage"]
+
+Task = StrEnum("Task", [(name, name) for name in TASKS])
+
+
+def collect(
+    slug: str,
+    from_: Annotated[Any, typer.Option("--from", parser=Moment.parser, metavar="TIME")],
+    to: Annotated[Any, typer.Option("--to", parser=Moment.parser, metavar="TIME")],
+    stream: Annotated[list[str] | None, typer.Option(help="Only this stream; repeatable.")] = None,
+    reprocess: Annotated[
+        Task, typer.Option(help="Begin with this task and take the earlier ones' results from the lake.")
+    ] = Task("fetch"),
+    as_json: AsJson = False,
+) -> None:
+    """Run every window of the calendar that touches the range, oldest first."""
+    site = Installation.from_environment()
+    instance = site.inventory.get(slug)
+    streams = site.streams_of(instance, stream or ())
+    work = [(name, window) for window in instance.calendar.touching(from_, to) for name in streams]
+    rows = [
+        _collect_one(site, instance, name, window, reprocess.value)
+        for name, window in track(
+            work,
+            description=f"Collecting {slug}",
+            console=Console(stderr=True),
+            disable=len(work) < 2,  # noqa: PLR2004
+        )
+    ]
+    _report(rows, as_json=as_json)
+
+
+def _collect_one(site: Installation, instance: Instance, stream: str, window: Window, start_at: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"instance": instance.slug, "stream": stream, "window": _span(window)}
+    try:
+        site.collect(instance, stream, window, start_at=start_at)
+    except WindowOpen as error:
+        return row | {"state": "open", "ready_at": instance.calendar.ready_at(window), "error": str(error)}
+    except CollectorError as error:
+        return row | {"state": "failed", "error": str(error)}
+    receipt = read_receipt(site.lake, instance.slug, stream, window)
+    return row | {"state": "complete"} | (msgspec.to_builtins(receipt) if receipt else {})
+
+
+def _span(window: Window) -> dict[str, datetime]:
+    return {"start": window.start, "end": window.end}
+
+
+def _report(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        emit(rows)
+    else:
+        table(rows, ["stream", "window", "state", "fetched", "duplicates", "events", "quarantined", "hits", "error"])
+    failed = [row for row in rows if row["state"] == "failed"]
+    for row in failed:
+        say(f"{row['instance']}/{row['stream']}: {row['error']}", style="red")
+    if failed:
+        raise typer.Exit(1)
+
+
+def coverage(
+    slug: str,
+    from_: Annotated[Any, typer.Option("--from", parser=Moment.parser, metavar="TIME")] = None,
+    to: Annotated[Any, typer.Option("--to", parser=Moment.parser, metavar="TIME")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say for every window whether it is complete; the default range begins with the collection and ends now."""
+    site = Installation.from_environment()
+    instance = site.inventory.get(slug)
+    rows = list(_coverage(site, instance, from_ or instance.calendar.begin, to or site.now()))
+    if as_json:
+        emit(rows)
+    else:
+        table(rows, ["stream", "window", "state", "fetched", "events", "quarantined", "hits", "note"])
+    missing = [row for row in rows if row["state"] == "missing"]
+    say(f"{len(rows)} windows: {sum(row['state'] == 'complete' for row in rows)} complete, {len(missing)} missing.")
+    if missing:
+        say(
+            f"Missing windows are collected by {instance.dag_id} and by sentinelone__audit every hour. While "
+            f"{instance.dag_id} is paused nothing of it runs: a backfill of a paused DAG waits for ever and blocks the "
+            f"next one; unpause it first. By hand: s1c audit {slug} --from … --to …"
+        )
+
+
+def _coverage(site: Installation, instance: Instance, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+    now = site.now()
+    for stream in instance.streams:
+        complete = set(windows_with_receipt(site.lake, instance.slug, stream))
+        for window in instance.calendar.touching(start, end):
+            row: dict[str, Any] = {"instance": instance.slug, "stream": stream, "window": _span(window)}
+            receipt = read_receipt(site.lake, instance.slug, stream, window) if window in complete else None
+            if receipt is not None:
+                yield row | {"state": "complete"} | _facts(receipt)
+            elif instance.calendar.ready_at(window) > now:
+                yield row | {"state": "open", "note": f"settles at {instance.calendar.ready_at(window):%H:%M:%SZ}"}
+            else:
+                yield row | {"state": "missing", "note": "no receipt"}
+
+
+def _facts(receipt: Receipt) -> dict[str, Any]:
+    partial = receipt.collected_from != receipt.window.start
+    return {
+        "expected": receipt.expected,
+        "fetched": receipt.fetched,
+        "duplicates": receipt.duplicates,
+        "events": receipt.events,
+        "quarantined": receipt.quarantined,
+        "hits": receipt.hits,
+        "fetched_at": receipt.fetched_at,
+        "collected_from": receipt.collected_from,
+        "note": f"from {receipt.collected_from} on: the collection begins there" if partial else None,
+    }
+
+
+def audit(
+    slug: str,
+    from_: Annotated[Any, typer.Option("--from", parser=Moment.parser, metavar="TIME")],
+    to: Annotated[Any, typer.Option("--to", parser=Moment.parser, metavar="TIME")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare the calendar with the receipts and collect every settled window of the range that has none."""
+    site = Installation.from_environment()
+    instance = site.inventory.get(slug)
+    rows = [
+        _collect_one(site, instance, stream, window, "fetch")
+        for stream in instance.streams
+        for window in _missing(site, instance, stream, instance.calendar.touching(from_, to))
+    ]
+    _report(rows, as_json=as_json)
+    say(f"{len(rows)} windows of {slug} had no receipt." if rows else f"No window of {slug} is missing in the range.")
+
+
+def _missing(site: Installation, instance: Instance, stream: str, windows: Iterable[Window]) -> Iterator[Window]:
+    complete = set(windows_with_receipt(site.lake, instance.slug, stream))
+    now = site.now()
+    for window in windows:
+        if window not in complete and instance.calendar.ready_at(window) <= now:
+            yield window

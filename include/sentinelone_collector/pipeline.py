@@ -1,0 +1,239 @@
+"""The four tasks of a window, wired to one installation: the same for the scheduler and for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sentinelone_collector import __version__
+from sentinelone_collector.errors import ConfigurationError, UsageError
+from sentinelone_collector.instances import Connection, Instance, Inventory, load_inventory
+from sentinelone_collector.instances.connection import connection_from_environment
+from sentinelone_collector.lake import Storage, object_key, open_lake, read_receipt
+from sentinelone_collector.results import Delivered, Fetched, Normalized, Tagged
+from sentinelone_collector.settings import Settings
+from sentinelone_collector.windows import Window
+
+if TYPE_CHECKING:
+    from sentinelone_collector.detect import Ruleset
+    from sentinelone_collector.source import Console
+    from sentinelone_collector.store import Store
+
+__all__ = ["TASKS", "Installation", "utc_now"]
+
+TASKS = ("fetch", "normalize", "tag", "deliver")
+
+
+def utc_now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Installation:
+    """One lake, one store, one inventory, and how connections are looked up.
+
+    `connection_for` maps a connection id to a console connection; `s3_client_for` maps an AWS connection id (None: the
+    standard settings of the environment) to a boto3 S3 client; `rate_share` is this process's part of a token's rate.
+    """
+
+    settings: Settings
+    connection_for: Callable[[str], Connection] = connection_from_environment
+    s3_client_for: Callable[[str | None], Any] | None = None
+    now: Callable[[], datetime] = utc_now
+    rate_share: float = 1.0
+    retry_seconds: float = 900.0
+
+    @classmethod
+    def from_environment(cls) -> Installation:
+        """Return the installation that the environment's settings describe."""
+        return cls(Settings.from_environment())
+
+    @property
+    def inventory(self) -> Inventory:
+        """The inventory as it is on disk now."""
+        return load_inventory(self.settings.instances, now=self.now())
+
+    @cached_property
+    def lake(self) -> Storage:
+        """The lake."""
+        client = self._lake_client() if self.settings.lake.startswith("s3://") else None
+        return open_lake(self.settings.lake, s3_client=client)
+
+    def _lake_client(self) -> Any:
+        # s3://connection@bucket/prefix names the Airflow connection, as ObjectStoragePath does
+        authority = self.settings.lake.removeprefix("s3://").split("/", 1)[0]
+        return self.s3_client(authority.rsplit("@", 1)[0] if "@" in authority else None)
+
+    def s3_client(self, connection_id: str | None) -> Any:
+        """Return a boto3 S3 client for an AWS connection; raise `ConfigurationError` where none can be looked up."""
+        if self.s3_client_for is not None:
+            return self.s3_client_for(connection_id)
+        if connection_id is not None:
+            raise ConfigurationError(
+                f"AWS connection {connection_id!r} can be looked up inside Airflow only; leave connection_id out and "
+                "set the AWS_* variables of the environment"
+            )
+        import boto3
+
+        return boto3.client("s3")
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, migrated to the newest schema."""
+        from sentinelone_collector.store import open_store
+
+        return open_store(self.settings.store)
+
+    @cached_property
+    def ruleset(self) -> Ruleset:
+        """All rules that can be read: the built-in ones and those of the own folder."""
+        from sentinelone_collector.detect import load_ruleset
+        from sentinelone_collector.rules import BUILT_IN
+
+        folders = [BUILT_IN] if self.settings.rules is None else [BUILT_IN, self.settings.rules]
+        return load_ruleset(*folders)
+
+    def console(self, instance: Instance) -> Console:
+        """Return a session with the instance's console."""
+        from sentinelone_collector.source import Console
+
+        return Console(
+            self.connection_for(instance.connection_id),
+            rate_share=self.rate_share,
+            retry_budget=self.retry_seconds,
+        )
+
+    def fetch(self, instance: Instance, stream: str, window: Window) -> Fetched:
+        """Fetch the window's raw records, proven complete."""
+        from sentinelone_collector.fetch import fetch
+        from sentinelone_collector.normalize.streams import get_stream
+
+        with self.console(instance) as console:
+            return fetch(instance, get_stream(stream), window, console=console, lake=self.lake, now=self.now)
+
+    def normalize(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Normalized:
+        """Turn the raw records into OCSF events."""
+        from sentinelone_collector.normalize import normalize
+
+        return normalize(instance.slug, stream, window, console=fetched.console, lake=self.lake)
+
+    def tag(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Tagged:
+        """Find the hits of the window and raise their incidents."""
+        from sentinelone_collector.detect import tag
+
+        return tag(
+            instance,
+            stream,
+            window,
+            console=fetched.console,
+            lake=self.lake,
+            store=self.store,
+            ruleset=self.ruleset,
+            now=self.now,
+        )
+
+    def deliver(
+        self,
+        instance: Instance,
+        stream: str,
+        window: Window,
+        *,
+        fetched: Fetched,
+        normalized: Normalized,
+        tagged: Tagged,
+    ) -> Delivered:
+        """Deliver the window's events and write its receipt."""
+        from sentinelone_collector.deliver import deliver
+
+        return deliver(
+            instance,
+            stream,
+            window,
+            fetched=fetched,
+            normalized=normalized,
+            tagged=tagged,
+            lake=self.lake,
+            store=self.store,
+            base=self.settings.delivered,
+            code_version=__version__,
+            s3_client_for=self.s3_client,
+        )
+
+    def collect(self, instance: Instance, stream: str, window: Window, *, start_at: str = "fetch") -> Delivered:
+        """Run the tasks of a window from `start_at` (one of `TASKS`) on.
+
+        Later tasks than fetch take what they need of the earlier ones from the window's receipt; raise `UsageError`
+        where it has none.
+        """
+        if start_at == "fetch":
+            fetched = self.fetch(instance, stream, window)
+        else:
+            fetched = self._fetched_before(instance, stream, window, start_at)
+        # All that follows fetch is cheap, and running it whole keeps digests and counts in step.
+        normalized = self.normalize(instance, stream, window, fetched)
+        tagged = self.tag(instance, stream, window, fetched)
+        return self.deliver(instance, stream, window, fetched=fetched, normalized=normalized, tagged=tagged)
+
+    def _fetched_before(self, instance: Instance, stream: str, window: Window, start_at: str) -> Fetched:
+        receipt = read_receipt(self.lake, instance.slug, stream, window)
+        key = object_key("raw", instance.slug, stream, window)
+        if receipt is None:
+            raise UsageError(
+                f"{instance.slug}/{stream} {window} has no receipt, so there is nothing to {start_at} again; "
+                "collect it with --reprocess fetch"
+            )
+        digest = self.lake.digest(key)
+        if digest != receipt.raw_sha256:
+            raise UsageError(
+                f"{instance.slug}/{stream} {window}: {key} is not what its receipt says; "
+                "collect it with --reprocess fetch"
+            )
+        with self.lake.local(key) as path:
+            size = path.stat().st_size if path else 0
+        return Fetched(
+            instance=instance.slug,
+            stream=stream,
+            start=receipt.window.start,
+            end=receipt.window.end,
+            console=receipt.console,
+            collected_from=receipt.collected_from,
+            expected=receipt.expected,
+            fetched=receipt.fetched,
+            duplicates=receipt.duplicates,
+            first_time=receipt.first_time,
+            last_time=receipt.last_time,
+            raw_sha256=receipt.raw_sha256,
+            raw_bytes=size,
+            requests=0,
+            fetched_at=receipt.fetched_at,
+        )
+
+    def missing(self, instance: Instance, stream: str) -> Iterator[Window]:
+        """Yield, in order, the settled windows since the begin of the collection that lack a (matching) receipt."""
+        from sentinelone_collector.lake import windows_with_receipt
+
+        complete = set(windows_with_receipt(self.lake, instance.slug, stream))
+        for window in instance.calendar.due(self.now()):
+            if window not in complete or not self._reaches_back(instance, stream, window):
+                yield window
+
+    def _reaches_back(self, instance: Instance, stream: str, window: Window) -> bool:
+        # An earlier collection_start than at collection time makes the first window of then incomplete today.
+        if window != instance.calendar.first:
+            return True
+        receipt = read_receipt(self.lake, instance.slug, stream, window)
+        wanted = instance.collected_from(window)
+        return receipt is not None and datetime.fromisoformat(receipt.collected_from) <= wanted
+
+    def streams_of(self, instance: Instance, only: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the instance's streams, or those of them that are asked for; raise `UsageError` for others."""
+        unknown = [name for name in only if name not in instance.streams]
+        if unknown:
+            raise UsageError(
+                f"{instance.slug} does not collect {', '.join(unknown)}; its streams are {', '.join(instance.streams)}"
+            )
+        return tuple(only) or instance.streams

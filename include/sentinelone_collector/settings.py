@@ -1,0 +1,48 @@
+"""Settings of one installation, read from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Settings"]
+
+_DEFAULT_LAKE = ".run/lake"
+_DEFAULT_INVENTORY = "include/instances.d"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where lake, store, inventory, own rules and relative delivery paths are.
+
+    `store` is a SQLAlchemy URL and may hold a password: it is left out of the text form.
+    """
+
+    lake: str
+    store: str
+    instances: Path
+    rules: Path | None
+    delivered: Path
+
+    def __repr__(self) -> str:
+        return f"Settings(lake={self.lake!r}, instances={str(self.instances)!r})"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read `S1C_LAKE`, `S1C_STORE`, `S1C_INSTANCES`, `S1C_RULES` and `S1C_DELIVERED`.
+
+        Without them the lake is `.run/lake` below the working directory, the store an SQLite file beside the lake,
+        the inventory `include/instances.d`, and relative delivery paths begin beside the lake.
+        """
+        lake = environment.get("S1C_LAKE") or _DEFAULT_LAKE
+        beside = Path.cwd() if "://" in lake else Path(lake).expanduser().absolute().parent
+        rules = environment.get("S1C_RULES")
+        return cls(
+            lake=lake,
+            store=environment.get("S1C_STORE") or f"sqlite:///{beside / 's1c.db'}",
+            instances=Path(environment.get("S1C_INSTANCES") or _DEFAULT_INVENTORY).expanduser(),
+            rules=Path(rules).expanduser() if rules else None,
+            delivered=Path(environment.get("S1C_DELIVERED") or beside).expanduser(),
+        )
