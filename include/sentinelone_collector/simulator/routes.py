@@ -1,0 +1,55 @@
+"""What an endpoint is. A new stream is one new module in `endpoints/` with an `ENDPOINTS` tuple."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from sentinelone_collector.simulator.listing import Page
+from sentinelone_collector.simulator.messages import Request, Response
+from sentinelone_collector.simulator.tokens import Scope, Token
+from sentinelone_collector.simulator.world import World
+
+__all__ = ["BASE", "Call", "Endpoint"]
+
+BASE = "/web/api/v2.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to an endpoint: everything an answer may depend on; `now` in µs since 1970."""
+
+    world: World
+    request: Request
+    token: Token | None
+    now: int
+    path_ids: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        """Give what the caller may see."""
+        return self.token.scope if self.token else Scope()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One path of the API; `{}` in it stands for an id.
+
+    `rate` is calls per second and burst; a page is what faults of lists may change before `wrap` puts
+    the rows' array into the envelope's `data`.
+    """
+
+    method: str
+    path: str
+    handle: Callable[[Call], Response | Page]
+    rate: tuple[float, int]
+    stream: str | None = None
+    auth: bool = True
+    wrap: Callable[[bytes], bytes] | None = None
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Give the expression that matches the whole path."""
+        return re.compile(re.escape(BASE + self.path).replace(r"\{\}", r"(\d+)") + "/?")
