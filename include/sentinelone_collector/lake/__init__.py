@@ -1,6 +1,7 @@
 """The lake: a tree of immutable-by-key objects in a folder or under an `s3://bucket/prefix`."""
 
-from sentinelone_collector.lake.keys import PARTS, day_prefix, object_key, parse_key, part_prefix
+from sentinelone_collector.lake.files import FolderStorage, replace_file, sha256_of
+from sentinelone_collector.lake.keys import PARTS, ParsedKey, day_prefix, object_key, parse_key, part_prefix
 from sentinelone_collector.lake.receipts import (
     Receipt,
     ReceiptWindow,
@@ -9,22 +10,33 @@ from sentinelone_collector.lake.receipts import (
     windows_with_receipt,
     write_receipt,
 )
-from sentinelone_collector.lake.storage import FolderStorage, S3Storage, Storage, open_lake, sha256_of
+from sentinelone_collector.lake.s3 import S3Storage, new_s3_client, put_s3_object, s3_client_config
+from sentinelone_collector.lake.s3_faults import S3Fault, is_missing_object, s3_errors, s3_fault
+from sentinelone_collector.lake.storage import Storage, open_lake
 
 __all__ = [
     "PARTS",
     "FolderStorage",
+    "ParsedKey",
     "Receipt",
     "ReceiptWindow",
+    "S3Fault",
     "S3Storage",
     "Storage",
     "day_prefix",
+    "is_missing_object",
+    "new_s3_client",
     "object_key",
     "open_lake",
     "parse_key",
     "part_prefix",
+    "put_s3_object",
     "read_receipt",
     "receipts_between",
+    "replace_file",
+    "s3_client_config",
+    "s3_errors",
+    "s3_fault",
     "sha256_of",
     "windows_with_receipt",
     "write_receipt",

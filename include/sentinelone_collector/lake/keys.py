@@ -6,6 +6,7 @@ import re
 from datetime import date
 from typing import NamedTuple
 
+from sentinelone_collector.errors import UsageError
 from sentinelone_collector.windows import Window
 
 __all__ = ["PARTS", "ParsedKey", "day_prefix", "object_key", "parse_key", "part_prefix"]
@@ -19,7 +20,7 @@ PARTS = {
 }
 _KEY = re.compile(
     r"(?P<part>\w+)/instance=(?P<instance>[^/]+)/stream=(?P<stream>[^/]+)/day=\d{4}-\d\d-\d\d/"
-    r"(?P<window>\d{8}T\d{6}Z--\d{8}T\d{6}Z)(?P<suffix>\.[a-z.]+)"
+    r"(?P<window>\d{8}T\d{6}Z--\d{8}T\d{6}Z)\.[a-z.]+"
 )
 
 
@@ -50,6 +51,11 @@ def object_key(part: str, instance: str, stream: str, window: Window) -> str:
 def parse_key(key: str) -> ParsedKey | None:
     """Read a key back; None for any object that is none of the lake's own."""
     match = _KEY.fullmatch(key)
-    if match is None or PARTS.get(match["part"]) != match["suffix"]:
+    if match is None or match["part"] not in PARTS:
         return None
-    return ParsedKey(match["part"], match["instance"], match["stream"], Window.from_name(match["window"]))
+    try:
+        window = Window.from_name(match["window"])
+    except (ValueError, UsageError):
+        return None
+    parsed = ParsedKey(match["part"], match["instance"], match["stream"], window)
+    return parsed if object_key(*parsed) == key else None

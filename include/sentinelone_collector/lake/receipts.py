@@ -7,10 +7,10 @@ from datetime import datetime
 
 import msgspec
 
-from sentinelone_collector.errors import LakeError
-from sentinelone_collector.lake.keys import object_key, parse_key, part_prefix
+from sentinelone_collector.errors import LakeError, UsageError
+from sentinelone_collector.lake.keys import day_prefix, object_key, parse_key, part_prefix
 from sentinelone_collector.lake.storage import Storage
-from sentinelone_collector.windows import Window, parse_time
+from sentinelone_collector.windows import DAY, Window, as_utc, parse_time
 
 __all__ = [
     "Receipt",
@@ -20,6 +20,8 @@ __all__ = [
     "windows_with_receipt",
     "write_receipt",
 ]
+
+_DAYS_LISTED_SINGLY = 62  # beyond that one listing of the whole stream takes fewer requests
 
 
 class ReceiptWindow(msgspec.Struct, frozen=True):
@@ -68,9 +70,16 @@ def read_receipt(lake: Storage, instance: str, stream: str, window: Window) -> R
     if data is None:
         return None
     try:
-        return msgspec.json.decode(data, type=Receipt)
-    except msgspec.DecodeError as error:
+        receipt = msgspec.json.decode(data, type=Receipt)
+        about = (receipt.instance, receipt.stream, receipt.span)
+    except (msgspec.DecodeError, UsageError) as error:
         raise LakeError(f"{lake.url}/{key} is no receipt ({error}); delete it and collect the window again") from error
+    if about != (instance, stream, window):
+        raise LakeError(
+            f"{lake.url}/{key} is the receipt of {receipt.instance}/{receipt.stream} {receipt.span}; "
+            "delete it and collect the window again"
+        )
+    return receipt
 
 
 def write_receipt(lake: Storage, receipt: Receipt) -> str:
@@ -82,7 +91,11 @@ def write_receipt(lake: Storage, receipt: Receipt) -> str:
 
 def windows_with_receipt(lake: Storage, instance: str, stream: str) -> Iterator[Window]:
     """Yield, in order of time, the windows that have a receipt."""
-    for key in lake.keys(part_prefix("receipts", instance, stream)):
+    yield from _windows_below(lake, part_prefix("receipts", instance, stream))
+
+
+def _windows_below(lake: Storage, prefix: str) -> Iterator[Window]:
+    for key in lake.keys(prefix):
         parsed = parse_key(key)
         if parsed is not None:
             yield parsed.window
@@ -90,8 +103,17 @@ def windows_with_receipt(lake: Storage, instance: str, stream: str) -> Iterator[
 
 def receipts_between(lake: Storage, instance: str, stream: str, start: datetime, end: datetime) -> Iterator[Receipt]:
     """Yield, in order of time, the receipts of windows that touch `[start, end)`."""
-    for window in windows_with_receipt(lake, instance, stream):
+    for window in _windows_between(lake, instance, stream, as_utc(start), as_utc(end)):
         if window.start < end and start < window.end:
             receipt = read_receipt(lake, instance, stream, window)
             if receipt is not None:
                 yield receipt
+
+
+def _windows_between(lake: Storage, instance: str, stream: str, start: datetime, end: datetime) -> Iterator[Window]:
+    days = (end.date() - start.date()).days + 1
+    if days > _DAYS_LISTED_SINGLY:
+        yield from windows_with_receipt(lake, instance, stream)
+        return
+    for number in range(days):
+        yield from _windows_below(lake, day_prefix("receipts", instance, stream, start.date() + number * DAY))
