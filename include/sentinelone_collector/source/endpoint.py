@@ -30,6 +30,7 @@ class Endpoint:
     page_size: int = 1000
     rate: float = 10.0
     burst: int = 30
+    record_id: tuple[str, ...] = ("id",)
 
 
 @dataclass(frozen=True, slots=True)
