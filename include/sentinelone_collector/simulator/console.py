@@ -89,7 +89,7 @@ class Console:
             result = endpoint.handle(call)
         except Refusal as refusal:
             return refusal.response
-        return _finish(result, endpoint, strikes)
+        return _finish(result, strikes)
 
     def _route(self, request: Request) -> tuple[Endpoint, tuple[str, ...]] | Response:
         other_method = False
@@ -119,13 +119,13 @@ class Console:
         )
 
 
-def _finish(result: Response | Page, endpoint: Endpoint, strikes: list[tuple[Fault, Strike]]) -> Response:
+def _finish(result: Response | Page, strikes: list[tuple[Fault, Strike]]) -> Response:
     """Write a page as an envelope, with the faults that change pages and answers."""
     if isinstance(result, Page):
         for fault, strike in strikes:
             if fault.alter:
                 result = fault.alter(strike, result)
-        result = envelope(result, endpoint.wrap)
+        result = envelope(result)
     for fault, strike in strikes:
         if fault.after:
             result = fault.after(strike, result)

@@ -51,7 +51,8 @@ class Fault:
     """One way to fail.
 
     `before` answers in place of the endpoint, `alter` changes a list's page, `after` changes the finished
-    answer. `needs` limits it: `any` request, a `list`, the `first` page, or a later page of a `walk`.
+    answer. `needs` limits it: `any` request, a `list`, the `first` page, or a later page of a `walk`; `stream` is
+    the stream it is limited to unless the options name another.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Fault:
     after: After | None = None
     needs: str = "any"
     when: str = "0.1"
+    stream: str = ""
 
 
 def _retry_seconds(strike: Strike) -> Response:
@@ -152,7 +154,9 @@ def _shuffled(strike: Strike, page: Page) -> Page:
 
 FAULTS: Final[dict[str, Fault]] = {
     "401-mid-walk": Fault("the token is refused on a later page", lambda _: unauthorized(), needs="walk"),
-    "403-stream": Fault("one stream is forbidden (stream=NAME)", lambda _: forbidden(), needs="list", when="1"),
+    "403-stream": Fault(
+        "one stream is forbidden (stream=NAME)", lambda _: forbidden(), needs="list", when="1", stream="activities"
+    ),
     "429": Fault("rate limit without a header", lambda _: too_many()),
     "429-date": Fault("rate limit, Retry-After as a date (seconds=N ahead)", _retry_date),
     "429-seconds": Fault("rate limit, Retry-After in seconds (seconds=N)", _retry_seconds),
@@ -216,6 +220,8 @@ def parse_fault(spec: str) -> Armed:
     given = [(word, float(options.pop(word))) for word in _WHEN if word in options]
     if len(given) > 1 or any(value <= 0 for _, value in given):
         raise ValueError(f"fault {name}: give one of {', '.join(_WHEN)}, above zero")
+    if FAULTS[name].stream:
+        options.setdefault("stream", FAULTS[name].stream)
     condition = given[0] if given else ("rate", float(FAULTS[name].when))
     return Armed(name, FAULTS[name], condition, options)
 

@@ -16,7 +16,8 @@ __all__ = ["Page", "envelope", "table_page"]
 class Page:
     """One page before it becomes an envelope; faults may still change it.
 
-    `seeks` are the places of the rows, so that a cursor can point behind any of them.
+    `seeks` are the places of the rows, so that a cursor can point behind any of them; `wrap` puts the
+    rows' array into what `data` is.
     """
 
     view: str
@@ -25,6 +26,7 @@ class Page:
     seeks: tuple[Seek, ...]
     cursor: str | None
     total: int
+    wrap: Callable[[bytes], bytes] = bytes
 
     def cursor_after(self, index: int) -> str:
         """Make the cursor that continues behind a row."""
@@ -43,12 +45,12 @@ def make_page(view: str, paging: Paging, rows: Sequence[bytes], seeks: Sequence[
     return page
 
 
-def envelope(page: Page, wrap: Callable[[bytes], bytes] | None = None) -> Response:
+def envelope(page: Page) -> Response:
     """Write a page as the console does; the rows' bytes are taken as they are."""
     data = b"[" + b",".join(page.rows) + b"]"
     cursor = b"null" if page.cursor is None else b'"' + page.cursor.encode() + b'"'
     body = b'{"data":%b,"pagination":{"nextCursor":%b,"totalItems":%d}}' % (
-        wrap(data) if wrap else data,
+        page.wrap(data),
         cursor,
         page.total,
     )

@@ -85,7 +85,8 @@ def _session(org: Organisation, user: User, begin: int, ip: str, dice: Dice) -> 
         at += dice.between(4 * 60_000, 30 * 60_000) * MS + dice.below(1000)
         kind = dice.pick(habits)
         agent = _agent_near(org, user, dice) if kind not in {5007, 5121, 5221, 3601, 37} else -1
-        yield Draft(at, BY_TYPE[kind], user.index, agent, session if kind > 100 else Facts())  # noqa: PLR2004  # id
+        about = {"threatId": str(dice.big_id())} if kind in {2028, 2030, 4020, 85} else {}
+        yield Draft(at, BY_TYPE[kind], user.index, agent, session._replace(top=about))
     if dice.chance(7, 10):
         yield Draft(at + dice.between(5, 90) * MINUTE, BY_TYPE[33], user.index, facts=session)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,9 +15,6 @@ from sentinelone_collector.simulator._time import MS, iso
 from sentinelone_collector.simulator.org import TENANT, Agent, Organisation, Place, User
 
 __all__ = ["NO_FACTS", "Draft", "Entry", "Facts", "Kind", "Scene", "activity_uuid", "place_of", "record", "render"]
-
-_RECORD = 11
-_UUID = 12
 
 
 class Facts(NamedTuple):
@@ -89,12 +87,13 @@ def place_of(org: Organisation, entry: Entry) -> Place:
 
 def activity_uuid(seed: int, record_id: int) -> str:
     """Give the second name of a record."""
-    return Dice(seed, _UUID, record_id).uuid()
+    text = blake2b(b"%d/%d" % (seed, record_id), digest_size=16).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def record(org: Organisation, entry: Entry) -> dict[str, object]:
     """Build the record of an entry, drift included, as the object that is sent."""
-    dice = Dice(org.seed, _RECORD, entry.id)
+    dice = Dice(org.seed ^ entry.id)
     user = org.users[entry.user] if entry.user >= 0 else None
     agent = org.agents[entry.agent] if entry.agent >= 0 else None
     place = place_of(org, entry)
@@ -172,9 +171,9 @@ def render(seed: int, record_id: int, body: dict[str, object]) -> bytes:
     parses and writes anew can't reproduce them all.
     """
     style = (record_id ^ seed) * 0x9E3779B97F4A7C15 >> 40 & 0xFFFF
-    style %= 10
-    if style < 7:  # noqa: PLR2004  # seven in ten
+    style %= 16
+    if style < 13:  # noqa: PLR2004  # most
         return _plain(body)
-    if style < 9:  # noqa: PLR2004  # two in ten
+    if style < 15:  # noqa: PLR2004  # one in eight
         return _spaced(body).encode()
     return _escaped(body).replace("/", "\\/").encode()

@@ -37,8 +37,8 @@ class Call:
 class Endpoint:
     """One path of the API; `{}` in it stands for an id.
 
-    `rate` is calls per second and burst; a page is what faults of lists may change before `wrap` puts
-    the rows' array into the envelope's `data`.
+    `rate` is calls per second and burst. `stream` names a list of records, which the faults of lists act
+    on; what `handle` returns as a page is written by the console.
     """
 
     method: str
@@ -47,7 +47,6 @@ class Endpoint:
     rate: tuple[float, int]
     stream: str | None = None
     auth: bool = True
-    wrap: Callable[[bytes], bytes] | None = None
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
