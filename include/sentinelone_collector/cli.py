@@ -32,7 +32,10 @@ app.add_typer(rules.app, name="rules")
 app.command()(windows.collect)
 app.command()(windows.coverage)
 app.command()(windows.audit)
-app.command()(simulate.simulate)
+# the simulator stands on its own and reads its own options
+app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    simulate.simulate
+)
 
 
 def _version(asked: bool) -> None:

@@ -103,8 +103,8 @@ class Installation:
 
         return Console(
             self.connection_for(instance.connection_id),
-            rate_share=self.rate_share,
-            retry_budget=self.retry_seconds,
+            share=self.rate_share,
+            patience=self.retry_seconds,
         )
 
     def fetch(self, instance: Instance, stream: str, window: Window) -> Fetched:

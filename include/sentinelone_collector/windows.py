@@ -22,7 +22,11 @@ def as_utc(moment: datetime) -> datetime:
     """Return the moment in UTC; a moment without a zone is refused with `UsageError`."""
     if moment.tzinfo is None:
         raise UsageError(f"{moment.isoformat()} has no time zone; write UTC times like 2026-11-22T10:00:00Z")
-    return moment.astimezone(UTC)
+    moment = moment.astimezone(UTC)
+    if type(moment) is datetime:
+        return moment
+    # Airflow hands in pendulum's subclass, whose differences do not mix with plain ones
+    return datetime.combine(moment.date(), moment.time(), UTC)
 
 
 def parse_time(text: str) -> datetime:

@@ -35,7 +35,7 @@ class SentinelOneHook(BaseHook):
 
         try:
             streams = [get_stream(name) for name in stream_names()]
-            with Console(self.get_conn(), retry_budget=5.0) as console:
+            with Console(self.get_conn(), patience=5.0) as console:
                 check = check_console(console, streams)
         except CollectorError as error:
             return False, str(error)

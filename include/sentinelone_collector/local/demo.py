@@ -63,19 +63,9 @@ def simulator_commands(layout: Layout) -> Iterable[tuple[str, list[str]]]:
             *("--port", str(port), "--seed", str(simulated.seed), "--users", str(simulated.users)),
             *("--days", "30", "--records-per-day", str(_RECORDS_PER_DAY)),
             *("--scenario", f"{simulated.scenario}@{moment.isoformat().replace('+00:00', 'Z')}"),
-            *("--token-file", str(_token_file(layout, simulated))),
+            *("--token", _token(layout, simulated)),
         ]
         yield f"console-{simulated.slug}", command
-
-
-def _token_file(layout: Layout, simulated: Simulated) -> Path:
-    token = _token(layout, simulated)
-    path = layout.root / "secrets" / f"console-{simulated.slug}"
-    if not path.exists():
-        from sentinelone_collector.local.layout import write_private
-
-        write_private(path, token)
-    return path
 
 
 def connections(layout: Layout) -> dict[str, dict[str, Any]]:
@@ -106,7 +96,6 @@ def register(layout: Layout, folder: Path, airflow: AirflowClient) -> None:
             connection_id=f"sentinelone_{simulated.slug}",
             live_since=born,
             collection_start=midnight - timedelta(days=_HISTORY_DAYS),
-            settle=timedelta(minutes=1),
             destinations=(Destination.model_validate({"type": "file", "path": "delivered"}),),
         )
         write_instance(folder, instance, now=utc_now())

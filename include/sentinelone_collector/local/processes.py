@@ -16,6 +16,9 @@ from sentinelone_collector.local.layout import write_private
 
 __all__ = ["Started", "read_state", "spawn", "stop", "write_state"]
 
+# Own children become zombies unless somebody asks for their exit state; asking is done by their handle.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -27,6 +30,9 @@ class Started:
 
     def process(self) -> psutil.Process | None:
         """Return the process if it still runs, None if it does not or if its pid is another's now."""
+        child = _children.get(self.pid)
+        if child is not None and child.poll() is not None:
+            del _children[self.pid]
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.created) < 1 and found.status() != psutil.STATUS_ZOMBIE
@@ -48,6 +54,7 @@ def spawn(name: str, command: Sequence[str], *, log: Path, environment: Mapping[
             cwd=cwd,
             start_new_session=True,
         )
+    _children[child.pid] = child
     try:
         created = psutil.Process(child.pid).create_time()
     except psutil.Error:  # it has ended already; the caller sees that it does not run

@@ -63,7 +63,6 @@ class Supervisor:
 
     def look(self) -> None:
         """Start every service that does not run, later the more often it has died."""
-        _reap()
         changed = False
         for name, service in self._services.items():
             known = self._running.get(name)
@@ -95,17 +94,6 @@ class Supervisor:
 
 def _self() -> Started:
     return Started(SUPERVISOR, os.getpid(), psutil.Process().create_time())
-
-
-def _reap() -> None:
-    """Collect the exit states of ended children, so that none stays a zombie."""
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
 
 
 def running(layout: Layout) -> list[Started]:

@@ -1,0 +1,164 @@
+"""Two instances in real Airflow; the order of these tests is the order of a day's work."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from sentinelone_collector.lake import read_receipt
+from sentinelone_collector.windows import DAY
+
+from .conftest import Site
+
+
+
+
+def test_history_and_live_windows_are_collected_by_the_scheduler(site: Site) -> None:
+    history = [window for window in site.due("beta") if window.end - window.start == DAY]
+    assert len(history) == 3
+    site.wait_for("beta", history, seconds=300)
+    live = site.due("alpha", site.started + timedelta(minutes=3))
+    assert len(live) >= 6
+    site.wait_for("alpha", live, seconds=300)
+    assert site.assert_delivered("beta", history) > 50_000
+    assert site.assert_delivered("alpha", live) > 0
+    first = read_receipt(site.installation.lake, "alpha", "activities", live[0])
+    assert first is not None
+    assert datetime.fromisoformat(first.collected_from) == site.started - timedelta(minutes=5)
+    assert all(left.end == right.start for left, right in pairwise(live))
+    assert site.installation.count_incidents("beta") > 0
+
+
+def test_a_backfill_of_an_older_range(site: Site) -> None:
+    calendar = site.instance("beta").calendar
+    first = calendar.first
+    windows = [calendar.window_at(first.start - days * DAY) for days in (2, 1)]
+    site.airflow.call(
+        "POST",
+        "backfills",
+        dag_id="sentinelone__beta",
+        from_date=windows[0].start.isoformat(),
+        to_date=windows[-1].start.isoformat(),
+        run_backwards=True,
+    )
+    site.wait_for("beta", windows)
+    assert site.assert_delivered("beta", windows) > 30_000
+
+
+def test_a_manual_run_collects_its_window_again(site: Site) -> None:
+    window = site.due("alpha")[0]
+    site.wait_for("alpha", [window])
+    lake = site.installation.lake
+    before = read_receipt(lake, "alpha", "activities", window)
+    lake.delete(f"receipts/instance=alpha/stream=activities/day={window.day}/{window.name}.json")
+    site.airflow.call(
+        "POST",
+        "dags/sentinelone__alpha/dagRuns",
+        logical_date=(window.start + timedelta(seconds=17)).isoformat(),
+        conf={},
+    )
+    site.wait_for("alpha", [window])
+    after = read_receipt(lake, "alpha", "activities", window)
+    assert before is not None
+    assert after is not None
+    assert (after.raw_sha256, after.events_sha256) == (before.raw_sha256, before.events_sha256)
+    site.assert_delivered("alpha", [window])
+
+
+def test_a_run_without_a_logical_date_takes_the_last_window_that_has_ended(site: Site) -> None:
+    calendar = site.instance("beta").calendar
+    run = site.airflow.call("POST", "dags/sentinelone__beta/dagRuns", logical_date=None, conf={})
+    window = calendar.last_ended(datetime.fromisoformat(run["run_after"]))
+    state = site.wait(
+        "manual run",
+        lambda: (
+            (found := site.airflow.call("GET", f"dags/sentinelone__beta/dagRuns/{run['dag_run_id']}"))["state"]
+            in {"success", "failed"}
+            and found["state"]
+        ),
+    )
+    assert state == "success"
+    assert window in site.complete("beta")
+    site.assert_delivered("beta", [window])
+
+
+def test_the_scheduler_is_killed_and_the_console_goes_down(site: Site) -> None:
+    site.wait("two more windows", lambda: len(site.complete("alpha")) >= 8, seconds=300)
+    site.kill("scheduler")
+    site.consoles["alpha"].go_down("refuse")
+    down_at = datetime.now(UTC)
+    site.wait("a minute of silence", lambda: datetime.now(UTC) > down_at + timedelta(seconds=75))
+    site.consoles["alpha"].come_up()
+    up_at = datetime.now(UTC)
+    windows = site.due("alpha", up_at + timedelta(seconds=60))
+    site.wait_for("alpha", windows, seconds=420)
+    assert len(windows) >= 8
+    site.assert_delivered("alpha", windows)
+
+
+def test_windows_that_a_backfill_makes_the_scheduler_skip_are_found_by_the_audit(site: Site) -> None:
+    """The next scheduled run follows the newest of scheduled and backfill runs; see facts of Airflow 3.3."""
+    site.airflow.call("PATCH", "dags/sentinelone__alpha?update_mask=is_paused", is_paused=True)
+    paused_at = datetime.now(UTC)
+    site.wait("three windows while paused", lambda: datetime.now(UTC) > paused_at + timedelta(seconds=200))
+    calendar = site.instance("alpha").calendar
+    newest = calendar.last_ended(datetime.now(UTC) - timedelta(seconds=10))
+    skipped = [w for w in calendar.touching(paused_at + timedelta(seconds=65), newest.start)]
+    assert len(skipped) >= 2
+    site.airflow.call(
+        "POST",
+        "backfills",
+        dag_id="sentinelone__alpha",
+        from_date=newest.start.isoformat(),
+        to_date=newest.start.isoformat(),
+    )
+    site.airflow.call("PATCH", "dags/sentinelone__alpha?update_mask=is_paused", is_paused=False)
+    following = calendar.after(newest)
+    site.wait_for("alpha", [newest, following], seconds=300)
+    assert not set(skipped) & site.complete("alpha"), "Airflow mends this itself now: the audit DAG has lost its reason"
+    site.airflow.call("POST", "dags/sentinelone__audit/dagRuns", logical_date=None, conf={})
+    site.wait_for("alpha", skipped)
+    windows = [window for window in site.due("alpha") if window <= following]
+    site.assert_delivered("alpha", windows)
+
+
+def test_the_connection_can_be_tested_in_airflow(site: Site) -> None:
+    console = site.consoles["beta"]
+    host, _, port = console.url.removeprefix("http://").partition(":")
+    body = {"connection_id": "probe", "conn_type": "sentinelone", "host": f"http://{host}", "port": int(port)}
+    good = site.airflow.call("POST", "connections/test", **body, password=console.token)
+    assert good["status"] is True
+    assert "expires" in good["message"]
+    bad = site.airflow.call("POST", "connections/test", **body, password="eyJwrong.token.canary")
+    assert bad["status"] is False
+    assert "token" in bad["message"]
+    assert "canary" not in json.dumps(bad)
+
+
+def test_one_bad_inventory_file_is_shown_and_hides_no_other(site: Site) -> None:
+    path = site.installation.settings.instances / "gamma.yaml"
+    path.write_text("name: Gamma\nlive_since: 2026-11-01T00:00:00Z\nevery: 7m\n")
+    try:
+        errors = site.wait(
+            "import error", lambda: site.airflow.call("GET", "importErrors")["import_errors"], seconds=120
+        )
+        (error,) = errors
+        assert f"{path}:3" in error["stack_trace"]
+        assert "does not divide a day" in error["stack_trace"]
+        dags = {dag["dag_id"] for dag in site.airflow.call("GET", "dags")["dags"]}
+        assert {"sentinelone__alpha", "sentinelone__beta", "sentinelone__audit"} <= dags
+    finally:
+        path.unlink()
+
+
+def test_no_token_reaches_a_log_a_row_or_a_file(site: Site) -> None:
+    tokens = [console.token.encode() for console in site.consoles.values()]
+    for path in site.layout.root.rglob("*"):
+        if path.is_file() and "postgres" not in path.relative_to(site.layout.root).parts[:1]:
+            content = path.read_bytes()
+            assert not any(token in content for token in tokens), path
+    dump = json.dumps(site.airflow.call("GET", "dags/~/dagRuns/~/taskInstances?limit=1000"))
+    assert not any(token.decode() in dump for token in tokens)
