@@ -1,0 +1,81 @@
+"""Who did it: the actor of an activity, by the rule that the routing table names.
+
+rule              actor
+user              `byUser`, else `username`, with the record's `userId`; the console where the record names nobody
+target            the same; the table uses it where `username` is a user that something is done to
+target_or_system  `byUser` only; otherwise the console did it by itself
+login             the account that logs in
+agent             `byUser` or `username`, else the agent
+system            the console by itself
+system_or_user    `username` where there is one, else the console
+scan              the console where `system` is true, else as user
+cloud             SentinelOne's cloud; `username` is a placeholder then
+detection         nobody: an engine or a rule found something
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.ocsf import observable
+from sentinelone_collector.normalize.values import direction, email, text
+
+__all__ = ["CONSOLE", "RULES", "actor", "user"]
+
+CONSOLE: Final = "SentinelOne Management Console"
+_AGENT: Final = "SentinelOne Agent"
+_CLOUD: Final = "SentinelOne Cloud"
+RULES: Final = frozenset(
+    {
+        "agent",
+        "cloud",
+        "detection",
+        "login",
+        "scan",
+        "system",
+        "system_or_user",
+        "target",
+        "target_or_system",
+        "user",
+    }
+)
+
+
+def user(row: Row, path: str, name: str | None, uid: str | None, observables: list[dict[str, Any]]) -> bool:
+    """Write a console user at a path (`user`, `actor.user`); return False where neither name nor id is known."""
+    if name is not None:
+        row[path + ".name"] = name
+        observables.append(observable(path + ".name", 4, name))
+        address = email(name)
+        if address is not None:
+            row[path + ".email_addr"] = address
+            observables.append(observable(path + ".email_addr", 5, address))
+    if uid is not None:
+        row[path + ".uid"] = uid
+    return name is not None or uid is not None
+
+
+def actor(rule: str, row: Row, record: Mapping[str, Any], data: Mapping[str, Any], seen: list[dict[str, Any]]) -> bool:
+    """Write the actor; return whether it is a console user. `data` has folded keys, `seen` takes the observables."""
+    if rule == "detection":
+        return False
+    by_itself = (
+        rule in {"system", "cloud"}
+        or (rule == "scan" and direction(data.get("system")) == "on")
+        or (rule == "target_or_system" and text(data.get("byuser")) is None)
+    )
+    if not by_itself:
+        name = text(data.get("byuser")) or text(data.get("username"))
+        uid = None if rule in {"agent", "system_or_user"} and name is None else text(record.get("userId"))
+        if user(row, "actor.user", name, uid, seen):
+            return True
+    if rule == "agent":
+        row["actor.app_name"] = _AGENT
+        uid = text(record.get("agentId"))
+        if uid is not None:
+            row["actor.app_uid"] = uid
+    else:
+        row["actor.app_name"] = _CLOUD if rule == "cloud" else CONSOLE
+    return False

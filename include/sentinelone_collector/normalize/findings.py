@@ -1,0 +1,149 @@
+"""Detection findings inside activities: alerts of detection rules, and threats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.ocsf import caption, observable
+from sentinelone_collector.normalize.values import epoch_ms, ips, number, text
+
+__all__ = ["Finding", "alert", "file", "threat"]
+
+_SEVERITIES = {"INFO": 1, "LOW": 2, "MEDIUM": 3, "HIGH": 4, "CRITICAL": 5}
+_INCIDENTS = {"unresolved": 1, "in progress": 2, "in_progress": 2, "resolved": 4}
+_HASH = re.compile(r"[0-9a-fA-F]+")
+_HASH_LENGTHS = {32: 1, 40: 2, 64: 3}
+_PORT_BITS = 16
+
+
+@dataclass(slots=True)
+class Finding:
+    """What a finding is made from; `data` has folded keys, `observables` collects."""
+
+    row: Row
+    record: Mapping[str, Any]
+    data: Mapping[str, Any]
+    observables: list[dict[str, Any]]
+
+
+def alert(finding: Finding) -> None:
+    """Write the alert of a detection rule, with the process that set it off."""
+    data, row = finding.data, finding.row
+    name = text(data.get("rulename"))
+    uid = text(data.get("alertid")) or text(finding.record.get("threatId")) or row["metadata.original_event_uid"]
+    row["finding_info.uid"] = uid
+    row["finding_info.title"] = name or "Alert of a detection rule"
+    _set(row, "finding_info.desc", text(data.get("ruledescription")))
+    created = epoch_ms(data.get("detectedat"))
+    if created is not None:
+        row["finding_info.created_time"] = created
+    rule = text(data.get("ruleid"))
+    if name is not None or rule is not None:
+        row["finding_info.analytic.type_id"], row["finding_info.analytic.type"] = 1, "Rule"
+        _set(row, "finding_info.analytic.name", name)
+        _set(row, "finding_info.analytic.uid", rule)
+    word = (text(data.get("severity")) or "").upper().removeprefix("E_")
+    row["severity_id"] = _SEVERITIES.get(word, 0)
+    row["severity"] = caption("severity", row["severity_id"])
+    evidence = _evidence(finding)
+    if evidence:
+        row["evidences"] = [evidence]
+
+
+def _evidence(finding: Finding) -> dict[str, Any]:
+    data = finding.data
+    process = _process(finding, "sourceprocess", "sourceprocessfilepath", "evidences.process")
+    if process:
+        parent = _process(finding, "sourceparentprocess", "sourceparentprocesspath", None)
+        if parent:
+            process["parent_process"] = parent
+    return _present(
+        process=process,
+        file=file(None, text(data.get("tgtfilepath")), (data.get("tgtfilehashsha1"), data.get("tgtfilehashsha256"))),
+        src_endpoint=_address(finding, "src"),
+        dst_endpoint=_address(finding, "dst"),
+    )
+
+
+def _process(finding: Finding, prefix: str, path: str, seen: str | None) -> dict[str, Any]:
+    """Return a process as the keys with that prefix tell it; empty where it has neither pid nor key."""
+    data = finding.data
+    name, line = text(data.get(prefix + "name")), text(data.get(prefix + "commandline"))
+    pid, uid = number(data.get(prefix + "pid")), text(data.get(prefix + "key"))
+    if pid is None and uid is None:
+        return {}
+    if seen is not None and name is not None:
+        finding.observables.append(observable(f"{seen}.name", 9, name))
+    if seen is not None and line is not None:
+        finding.observables.append(observable(f"{seen}.cmd_line", 13, line))
+    account = text(data.get(prefix + "username"))
+    image = file(name, text(data.get(path)), tuple(data.get(prefix + kind) for kind in ("md5", "sha1", "sha256")))
+    if seen is not None:
+        _hash_observables(finding, f"{seen}.file", image)
+    return _present(
+        pid=pid,
+        uid=uid,
+        name=name,
+        cmd_line=line,
+        created_time=epoch_ms(data.get(prefix + "starttime")),
+        user=None if account is None else {"name": account},
+        file=image,
+    )
+
+
+def _address(finding: Finding, side: str) -> dict[str, Any]:
+    addresses = ips(finding.data.get(side + "ip"))
+    if not addresses:
+        return {}
+    finding.observables.append(observable(f"evidences.{side}_endpoint.ip", 2, addresses[0]))
+    return _present(ip=addresses[0], port=number(finding.data.get(side + "port"), bits=_PORT_BITS) or None)
+
+
+def threat(finding: Finding) -> None:
+    """Write a threat, or a change of one; every activity of one threat has the same finding id."""
+    record, data, row = finding.record, finding.data, finding.row
+    name = text(data.get("threatname")) or text(data.get("filedisplayname"))
+    row["finding_info.uid"] = text(record.get("threatId")) or row["metadata.original_event_uid"]
+    row["finding_info.title"] = name or text(record.get("primaryDescription")) or "Threat"
+    kind = text(data.get("threatclassification"))
+    if kind is not None:
+        row["finding_info.types"] = [kind]
+    state = _INCIDENTS.get((text(data.get("newincidentstatustitle")) or "").lower())
+    if state is not None:
+        row["status_id"], row["status"] = state, caption("finding_status", state)
+    image = file(text(data.get("filedisplayname")), text(data.get("filepath")), (data.get("filecontenthash"),))
+    if image:
+        finding.observables.append(observable("evidences.file.name", 7, image["name"]))
+        _hash_observables(finding, "evidences.file", image)
+        row["evidences"] = [{"file": image}]
+
+
+def file(name: str | None, path: str | None, hashes: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a file with the hashes that are some; empty where neither name nor path is known."""
+    if name is None and path is not None:
+        name = re.split(r"[\\/]", path.rstrip("\\/"))[-1]
+    if not name:
+        return {}
+    found = [
+        {"algorithm_id": kind, "algorithm": caption("hash", kind), "value": value}
+        for value in hashes
+        if type(value) is str and (kind := _HASH_LENGTHS.get(len(value), 0)) and _HASH.fullmatch(value)
+    ]
+    return _present(name=name, type_id=1, type="Regular File", path=path, hashes=found)
+
+
+def _hash_observables(finding: Finding, path: str, image: Mapping[str, Any]) -> None:
+    finding.observables.extend(observable(f"{path}.hashes", 8, entry["value"]) for entry in image.get("hashes", ()))
+
+
+def _present(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None and value not in ({}, [])}
+
+
+def _set(row: Row, path: str, value: str | None) -> None:
+    if value is not None:
+        row[path] = value

@@ -1,0 +1,179 @@
+"""The normalize task: one window's raw records to its events, and what can't be an event to quarantine."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sentinelone_collector.errors import LakeError, RecordError
+from sentinelone_collector.lake import Storage, object_key, sha256_of
+from sentinelone_collector.normalize.columns import Row, to_table
+from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
+from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_lines
+from sentinelone_collector.normalize.record import Context, decode_record
+from sentinelone_collector.normalize.schema import event_schema, leaf_columns
+from sentinelone_collector.normalize.streams import get_stream
+from sentinelone_collector.normalize.table import UNKNOWN_TYPE
+from sentinelone_collector.results import Normalized
+from sentinelone_collector.source.endpoint import Stream
+from sentinelone_collector.windows import Window
+
+__all__ = ["normalize"]
+
+# Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
+_PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
+_STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
+
+
+def normalize(instance: str, stream: str, window: Window, *, console: str, lake: Storage) -> Normalized:
+    """Turn a window's raw records into OCSF events and return the counts.
+
+    Reads the `raw` object, writes `events` (also without a row) and, where there is something to hold, `quarantine`.
+    `console` is the host of the console, part of every event id. The same raw bytes give the same events bytes; where
+    the lake holds them already nothing is written, else the window's receipt goes first, since a window with a receipt
+    is complete. Raise `ConfigurationError` for an unknown stream and `LakeError` where the raw object is missing or
+    damaged.
+    """
+    source = get_stream(stream)
+    raw_key = object_key("raw", instance, stream, window)
+    with lake.scratch() as folder, lake.local(raw_key) as raw:
+        if raw is None:
+            raise LakeError(f"{lake.url}/{raw_key} is missing; fetch window {window} of {instance}/{stream} first")
+        work = _Work(source, Context(console, stream), raw, f"{lake.url}/{raw_key}", folder)
+        work.run()
+        _publish(lake, work, instance, stream, window)
+        return Normalized(
+            instance=instance,
+            stream=stream,
+            start=_iso(window.start),
+            end=_iso(window.end),
+            events=work.events,
+            quarantined=work.quarantined,
+            events_sha256=work.events_sha256,
+            unknown_types=dict(sorted(work.unknown.items())),
+        )
+
+
+def _iso(moment: Any) -> str:
+    return str(moment.isoformat()).replace("+00:00", "Z")
+
+
+@dataclass(slots=True)
+class _Work:
+    """One pass over a raw object; results stand in its attributes, files in its folder."""
+
+    stream: Stream
+    context: Context
+    raw: Path
+    name: str
+    folder: Path
+    events: int = 0
+    quarantined: int = 0
+    events_sha256: str = ""
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def events_file(self) -> Path:
+        return self.folder / "events.parquet"
+
+    @property
+    def quarantine_file(self) -> Path:
+        return self.folder / "quarantine.ndjson.zst"
+
+    def run(self) -> None:
+        with _no_garbage_collection():
+            try:
+                self._write(sort_on_disk=False)
+            except Unsorted:
+                self._write(sort_on_disk=True)
+        self.events_sha256 = sha256_of(self.events_file)
+
+    def _write(self, *, sort_on_disk: bool) -> None:
+        self.events = 0
+        self.unknown.clear()
+        with QuarantineFile(self.quarantine_file) as quarantine:
+            if sort_on_disk:
+                good = (line for line, _ in self._mapped(quarantine))
+                groups = merged(good, self._row, self.folder)
+            else:
+                groups = in_order(row for _, row in self._mapped(quarantine))
+            self._write_groups(groups)
+        self.quarantined = quarantine.records
+
+    def _row(self, line: bytes) -> Row:
+        text, record = decode_record(line)
+        row: Row = self.stream.map_record(record, text, self.context)
+        return row
+
+    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[bytes, Row]]:
+        """Yield each line with its row; a line that can't have one goes to quarantine alone."""
+        for line in raw_lines(self.raw, self.name):
+            try:
+                row = self._row(line)
+            except RecordError as error:
+                quarantine.add(line, str(error))
+            else:
+                yield line, row
+
+    def _write_groups(self, groups: Iterable[list[Row]]) -> None:
+        import pyarrow.parquet as pq
+
+        schema = event_schema()
+        with pq.ParquetWriter(self.events_file, schema, **_parquet_settings()) as writer:
+            for rows in groups:
+                writer.write_table(to_table(rows), row_group_size=len(rows))
+                self.events += len(rows)
+                self._count_unknown(rows)
+
+    def _count_unknown(self, rows: list[Row]) -> None:
+        for row in rows:
+            if UNKNOWN_TYPE in row.get("metadata.labels", ()):
+                self.unknown[row.get("metadata.event_code", "none")] += 1
+
+
+def _parquet_settings() -> dict[str, Any]:
+    """Return the writer's settings; they are part of the bytes of every event file."""
+    leaves = leaf_columns()
+    return {
+        "compression": "zstd",
+        "compression_level": 3,
+        "use_dictionary": [name for name in leaves if name not in _PLAIN],
+        "write_statistics": list(_STATISTICS),
+        # The Parquet types say all; the copy of the Arrow schema would double the size of a small file.
+        "store_schema": False,
+    }
+
+
+def _publish(lake: Storage, work: _Work, instance: str, stream: str, window: Window) -> None:
+    """Put what changed into the lake; the receipt goes first, and comes again with the next delivery."""
+    events_key = object_key("events", instance, stream, window)
+    quarantine_key = object_key("quarantine", instance, stream, window)
+    quarantine_sha256 = sha256_of(work.quarantine_file) if work.quarantined else None
+    new_events = lake.digest(events_key) != work.events_sha256
+    new_quarantine = lake.digest(quarantine_key) != quarantine_sha256
+    if new_events or new_quarantine:
+        lake.delete(object_key("receipts", instance, stream, window))
+    if new_quarantine:
+        if work.quarantined:
+            lake.put(quarantine_key, work.quarantine_file)
+        else:
+            lake.delete(quarantine_key)
+    if new_events:
+        lake.put(events_key, work.events_file)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Rows hold no cycles; walking hundreds of thousands of them again and again costs more than mapping them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,124 @@
+"""The routing table of activities: `activity_table.csv`, one row for each activity type.
+
+Columns: `id` and `name` of the type and its `group`; OCSF `class` and `activity`; `on` and `off`, the activities when
+the direction is known; `direction`, the fields of `data` that tell it (first that holds a value), or `=on`/`=off` where
+the type itself says so; `status` success, failure, new, resolved, or a text of the vendor's; `severity`; `actor`, who
+acted (see `actors.py`); `object`, what was acted on (see `objects.py`); `detail`, what the object's mapping needs.
+A type without a row becomes an API Activity 6003/99.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.ocsf import OTHER, caption, classification
+from sentinelone_collector.normalize.record import common
+from sentinelone_collector.normalize.values import direction
+
+__all__ = ["UNKNOWN_TYPE", "Route", "routes", "unknown_route"]
+
+UNKNOWN_TYPE: Final = "type:unknown"
+_FINDING = 2004
+_STATUS = {"success": 1, "failure": 2}
+_FINDING_STATUS = {"new": 1, "resolved": 4}
+_SAME_ROLE = (3001, OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the table, with the attributes that are the same in all its events, one set for each direction."""
+
+    name: str
+    class_uid: int
+    actor: str
+    object: str
+    detail: str
+    direction_fields: tuple[str, ...]
+    bases: Mapping[str, Row] = field(repr=False)
+
+    def base(self, data: Mapping[str, Any]) -> Row:
+        """Return a new row with the constant attributes; `data` has folded keys."""
+        if not self.direction_fields:
+            return self.bases[""].copy()
+        for name in self.direction_fields:
+            if data.get(name) is not None:
+                return self.bases[direction(data[name])].copy()
+        return self.bases["unknown"].copy()
+
+
+@cache
+def routes() -> Mapping[int, Route]:
+    """Return the routes by activity type."""
+    text = files(__package__).joinpath("activity_table.csv").read_text("utf-8")
+    return {int(line["id"]): _route(line) for line in csv.DictReader(text.splitlines())}
+
+
+@cache
+def unknown_route() -> Route:
+    """Return the route of a type that the table does not name."""
+    line = {
+        "id": "",
+        "name": "",
+        "class": "6003",
+        "activity": "99",
+        "actor": "user",
+        "object": "event",
+        "severity": "1",
+    }
+    return _route(line)
+
+
+def _route(line: Mapping[str, str]) -> Route:
+    told = line.get("direction", "")
+    fixed = told[1:] if told.startswith("=") else ""
+    fields = () if fixed else tuple(name.lower() for name in told.split())
+    return Route(
+        name=line["name"],
+        class_uid=int(line["class"]),
+        actor=line["actor"],
+        object=line["object"],
+        detail=line.get("detail", ""),
+        direction_fields=fields,
+        bases=dict(_bases(line, fixed, with_fields=bool(fields))),
+    )
+
+
+def _bases(line: Mapping[str, str], fixed: str, *, with_fields: bool) -> Iterator[tuple[str, Row]]:
+    class_uid, activity = int(line["class"]), int(line["activity"])
+    if not with_fields:
+        yield "", _base(line, class_uid, activity, fixed)
+        if line["object"] == "role_change":
+            yield "same role", _base(line, *_SAME_ROLE, fixed)
+        return
+    for known in ("on", "off", "unknown"):
+        yield known, _base(line, class_uid, int(line.get(known) or activity), known)
+
+
+def _base(line: Mapping[str, str], class_uid: int, activity: int, known: str) -> Row:
+    severity = int(line["severity"])
+    row = common() | classification(class_uid, activity, source_name=line["name"] or "Other")
+    row |= {"severity_id": severity, "severity": caption("severity", severity)}
+    labels = [f"direction:{known}"] if known else []
+    if line["id"]:
+        row["metadata.event_code"] = line["id"]
+    else:
+        labels.append(UNKNOWN_TYPE)
+    if labels:
+        row["metadata.labels"] = labels
+    status = line.get("status")
+    if status:
+        row |= _status(class_uid, status)
+    return row
+
+
+def _status(class_uid: int, status: str) -> Row:
+    known, kind = (_FINDING_STATUS, "finding_status") if class_uid == _FINDING else (_STATUS, "status")
+    if status in known:
+        return {"status_id": known[status], "status": caption(kind, known[status])}
+    return {"status_id": OTHER, "status": status}
