@@ -52,7 +52,7 @@ class _Builder:
         self._count = count
         self._prefixes = {path[:place] for path in columns for place, letter in enumerate(path) if letter == "."}
 
-    def build(self, path: str, kind: pa.DataType) -> pa.Array:
+    def build(self, path: str, kind: Any) -> Any:
         import pyarrow as pa
 
         if path in self._columns:
@@ -63,7 +63,7 @@ class _Builder:
         return pa.nulls(self._count, kind)
 
 
-def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _array(values: Sequence[Any], kind: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_list(kind):
@@ -81,7 +81,7 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _struct(children: list[pa.Array], kind: pa.DataType) -> pa.Array:
+def _struct(children: list[Any], kind: Any) -> Any:
     """Return the objects, null where one holds nothing, so that readers see no empty objects."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -145,7 +145,7 @@ def _batch_events(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         yield to_event({path: value for path, value in zip(paths, values, strict=True) if value is not None})
 
 
-def _leaves(path: str, array: pa.Array) -> Iterator[tuple[str, list[Any]]]:
+def _leaves(path: str, array: Any) -> Iterator[tuple[str, list[Any]]]:
     import pyarrow as pa
 
     if array.null_count == len(array):

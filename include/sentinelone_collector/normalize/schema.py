@@ -42,14 +42,15 @@ def _arrow_type(spec: Any) -> pa.DataType:
     if isinstance(spec, list):
         # Parquet names the items of a list so; another name would come back changed.
         return pa.list_(pa.field("element", _arrow_type(spec[0])))
-    return {
+    leaves: dict[str, pa.DataType] = {
         "string": pa.string(),
         "json": pa.string(),
         "int32": pa.int32(),
         "int64": pa.int64(),
         "bool": pa.bool_(),
         "double": pa.float64(),
-    }[spec]
+    }
+    return leaves[spec]
 
 
 @cache
