@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from sentinelone_collector.errors import CollectorError, ConfigurationError, IncompleteWindow, WindowOpen
+from sentinelone_collector.errors import CollectorError, ConfigurationError, IncompleteWindow, LakeError, WindowOpen
 from sentinelone_collector.fetch.identity import identity_reader, iso_of, microseconds
 from sentinelone_collector.fetch.pack import merged, pack, read_part
 from sentinelone_collector.fetch.slices import Part, Slice, Slicer, shared_keys
@@ -63,6 +63,8 @@ def fetch(
     except CollectorError as error:
         error.args = (f"{task.where}: {error}", *error.args[1:])
         raise
+    except OSError as error:
+        raise LakeError(f"{task.where}: scratch files: {error}; check space and rights") from error
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Any
 from sentinelone_collector.errors import CollectorError, PermissionDenied, TokenError, UsageError
 from sentinelone_collector.instances import Scope
 from sentinelone_collector.source.console import Console
-from sentinelone_collector.source.endpoint import Endpoint
+from sentinelone_collector.source.endpoint import Endpoint, Stream
 from sentinelone_collector.source.scope import scope_filters
 from sentinelone_collector.windows import parse_time
 
@@ -41,16 +41,16 @@ class ConsoleCheck:
 
 def check_console(
     console: Console,
-    endpoints: Mapping[str, Endpoint],
+    streams: Iterable[Stream],
     *,
     scope: Scope = _ALL,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ConsoleCheck:
-    """Try the token and one record of each stream's endpoint, by stream name; never raise for what the console does.
+    """Try the token and one record of each stream; never raise for what the console does.
 
     Faults that may pass are waited for at most 10 seconds in all.
     """
-    console = console.begin(patience=_PATIENCE)
+    console = console.begin(patience=min(_PATIENCE, console.patience))
     try:
         release = console.get("/system/info").get("release")
     except TokenError as error:
@@ -63,8 +63,9 @@ def check_console(
     owner = _tolerant(lambda: console.get("/user"))
     expires_at = _expiry(_tolerant(console.token_details)) or _expiry(owner.get("apiToken"))
     days_left = None if expires_at is None else (expires_at - now()).days
-    streams = {name: _try(console, endpoint, scope_filters(scope)) for name, endpoint in endpoints.items()}
-    missing = [name for name, found in streams.items() if found != "ok" and not endpoints[name].optional]
+    endpoints = {stream.name: stream.endpoint for stream in streams}
+    found = {name: _try(console, endpoint, scope_filters(scope)) for name, endpoint in endpoints.items()}
+    missing = [name for name, state in found.items() if state != "ok" and not endpoints[name].optional]
     level = owner.get("scope") if isinstance(owner.get("scope"), str) else None
     return ConsoleCheck(
         ok=not missing and (days_left is None or days_left >= 0),
@@ -72,13 +73,13 @@ def check_console(
             f"The console {console.host} accepts the token{f' (release {release})' if release else ''}.",
             _expiry_sentence(expires_at, days_left),
             f"The token sees the scope {level}." if level else "The token may not read its own scope (Users.view).",
-            *(_stream_sentence(name, found, needed=name in missing) for name, found in streams.items()),
+            *(_stream_sentence(name, state, needed=name in missing) for name, state in found.items()),
         ),
         release=release if isinstance(release, str) else None,
         expires_at=expires_at,
         days_left=days_left,
         scope=level,
-        streams=MappingProxyType(streams),
+        streams=MappingProxyType(found),
     )
 
 

@@ -9,8 +9,8 @@ import random as _random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sentinelone_collector.errors import CollectorError, CursorRejected, ProtocolError, RetryableError
 from sentinelone_collector.instances import Connection
@@ -93,6 +93,23 @@ class Console:
 
     def __repr__(self) -> str:
         return f"Console({self.host})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the console may be used again, it opens new ones."""
+        self._transport.close()
+
+    @property
+    def patience(self) -> float:
+        """How long one task waits in all for faults to pass, in seconds."""
+        return self._seconds
 
     def begin(self, *, patience: float | None = None) -> Console:
         """Return the same console for a new task: with fresh patience (seconds), request counter and stop."""

@@ -76,7 +76,7 @@ class Transport:
     """A connection pool to one console; may be used by several threads.
 
     `adapter` stands in for the network in tests, `clock` is monotonic, in seconds. An answer of more than `body_limit`
-    bytes, unpacked, is refused.
+    bytes, unpacked, is refused. Certificates are verified unless the connection says otherwise.
     """
 
     def __init__(
@@ -108,6 +108,10 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self._connection.console})"
 
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._session.close()
+
     def scrub(self, text: str) -> str:
         """Return the text without the token, which a faulty console may echo."""
         return text.replace(self._connection.token, _MASK)
@@ -136,6 +140,7 @@ class Transport:
             url,
             params=params,
             json=body(self._connection) if body else None,
+            verify=self._connection.verify_tls,
             timeout=(self._timeouts.connect, self._timeouts.read),
             allow_redirects=False,
             stream=True,
