@@ -1,0 +1,197 @@
+"""Events to hits, in DuckDB: all base rules in one pass over the events, then each detector over what they matched.
+
+A detector produces the hits of the windows that are asked for. Single-event rules and correlations are detectors;
+anything else that reads the same matches (sequences, anomalies) becomes one by keeping this protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from sentinelone_collector.detect.building import Fields, build_hit, who_of
+from sentinelone_collector.detect.fields import literal
+from sentinelone_collector.detect.hits import Hit
+from sentinelone_collector.detect.ruleset import Rule, Ruleset
+from sentinelone_collector.windows import Window
+
+__all__ = ["Detector", "EventRules", "Found", "Scene", "Source", "find_hits", "open_engine"]
+
+_THREADS = 2
+_BATCH = 10_000
+
+
+class Source(NamedTuple):
+    """The events of one window as a local Parquet file; `part` keeps sets of events apart (samples of rules)."""
+
+    path: Path
+    window: Window
+    part: str = ""
+
+
+class Found(NamedTuple):
+    """A hit, the numbers of the sources that hold its last event, and whom it is about."""
+
+    hit: Hit
+    sources: tuple[int, ...]
+    who: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What detectors work on: the table `matched` in a DuckDB connection.
+
+    `matched` has a row per event that a rule matches: `uid`, `source` (number), `part`, `moment` (its time in ms),
+    `pos` (the time, kept inside its window: the axis of sliding windows), `rules` (numbers) and the fields by alias.
+    """
+
+    connection: Any
+    ruleset: Ruleset
+    console: str
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each base rule in `matched.rules`."""
+        return _numbers(self.ruleset)
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """The alias of each field."""
+        return self.ruleset.columns.aliases
+
+    def fields(self, values: Sequence[Any]) -> Fields:
+        """Return a row's values, given in the order of the aliases, by the fields' names."""
+        return dict(zip(self.aliases, values, strict=True))
+
+
+class Detector(Protocol):
+    """Something that finds hits among the matched events."""
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule it stands for, None where it stands for many."""
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back its hits depend on events."""
+
+    def find(self, scene: Scene, sources: frozenset[int]) -> Iterator[Found]:
+        """Yield the hits whose last event is in one of the sources."""
+
+
+def _numbers(ruleset: Ruleset) -> dict[str, int]:
+    names = [rule.name for rule in ruleset if rule.where is not None]
+    return {name: number for number, name in enumerate(names)}
+
+
+def open_engine() -> Any:
+    """Return an in-memory DuckDB connection that leaves processors to other tasks."""
+    import duckdb
+
+    return duckdb.connect(":memory:", config={"threads": _THREADS, "autoload_known_extensions": False})
+
+
+def match(connection: Any, ruleset: Ruleset, sources: Sequence[Source]) -> None:
+    """Fill the table `matched`: one pass over all sources, every base rule at once."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sources (file VARCHAR, source INT, part VARCHAR, lo BIGINT, hi BIGINT)"
+    )
+    rows = [
+        (str(source.path), number, source.part, _ms(source.window.start), _ms(source.window.end) - 1)
+        for number, source in enumerate(sources)
+    ]
+    connection.executemany("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", rows)
+    numbers = _numbers(ruleset)
+    tests = ", ".join(
+        f"CASE WHEN {rule.where} THEN {numbers[rule.name]} END" for rule in ruleset if rule.where is not None
+    )
+    files = ", ".join(literal(row[0]) for row in rows)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE matched AS
+        WITH flat AS (
+            SELECT e.metadata.uid AS uid, s.source, s.part, e.time AS moment,
+                   least(greatest(e.time, s.lo), s.hi) AS pos, {ruleset.columns.selection}
+            FROM read_parquet([{files}], filename = true, union_by_name = true) e JOIN sources s ON s.file = e.filename
+        ), tested AS (
+            SELECT *, list_filter([{tests}]::INT[], lambda n: n IS NOT NULL) AS rules FROM flat
+        )
+        SELECT * FROM tested WHERE len(rules) > 0
+    """)  # noqa: S608  # built from compiled rules and quoted literals
+
+
+def _ms(moment: Any) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+@dataclass(frozen=True)
+class EventRules:
+    """All single-event rules: a hit for each event that one of them matches."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def rule(self) -> None:
+        """No rule in particular."""
+        return
+
+    @property
+    def reach(self) -> timedelta:
+        """An event is enough."""
+        return timedelta(0)
+
+    def find(self, scene: Scene, sources: frozenset[int]) -> Iterator[Found]:
+        """Yield one hit for each rule and event of the sources."""
+        by_number = {scene.numbers[rule.name]: rule for rule in self.rules}
+        columns = ", ".join(scene.aliases.values())
+        wanted = ", ".join(str(number) for number in by_number)
+        if not by_number or not sources:
+            return
+        cursor = scene.connection.execute(f"""
+            SELECT uid, source, moment, list_filter(rules, lambda n: n IN ({wanted})), {columns}
+            FROM matched WHERE source IN ({_listed(sources)}) AND list_has_any(rules, [{wanted}])
+        """)  # noqa: S608  # numbers and aliases only
+        while batch := cursor.fetchmany(_BATCH):
+            for uid, source, moment, numbers, *values in batch:
+                fields = scene.fields(values)
+                for number in numbers:
+                    rule = by_number[number]
+                    hit = build_hit(
+                        rule,
+                        fields,
+                        console=scene.console,
+                        kind="event",
+                        identity=uid,
+                        times=(moment, moment),
+                        uids=[uid],
+                        count=1,
+                    )
+                    yield Found(hit, (source,), tuple(who_of(rule, hit, fields)))
+
+
+def _listed(numbers: frozenset[int]) -> str:
+    return ", ".join(str(number) for number in sorted(numbers))
+
+
+def find_hits(
+    ruleset: Ruleset,
+    detectors: Sequence[Detector],
+    sources: Sequence[Source],
+    wanted: frozenset[int],
+    *,
+    console: str,
+) -> Iterator[Found]:
+    """Yield the hits of the detectors whose last event is in one of the wanted sources."""
+    if not sources:
+        return
+    connection = open_engine()
+    try:
+        match(connection, ruleset, sources)
+        scene = Scene(connection, ruleset, console)
+        for detector in detectors:
+            yield from detector.find(scene, wanted)
+    finally:
+        connection.close()

@@ -1,0 +1,115 @@
+"""The fields that rules may name: dotted OCSF names, resolved to SQL over the events' Parquet columns.
+
+`unmapped.data.newValue` and any other name below `unmapped` reads the vendor's own JSON, as text, with its exact key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+__all__ = ["Catalogue", "Column", "Columns", "Kind", "event_catalogue", "literal"]
+
+Kind = Literal["text", "number", "bool", "texts", "numbers"]
+_LISTS: dict[str, Kind] = {"text": "texts", "number": "numbers"}
+
+
+def literal(text: str) -> str:
+    """Return the text as an SQL literal; raise `ValueError` for a NUL character, which no literal can hold."""
+    if "\0" in text:
+        raise ValueError("a value holds a NUL character")
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field: the SQL expression that reads it from an event `e`, and what kind of value it holds."""
+
+    sql: str
+    kind: Kind
+
+
+class Catalogue:
+    """All fields of an Arrow schema of events."""
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+
+    def resolve(self, name: str) -> Column | None:
+        """Return the field's column, None where the schema has no such field (or it is an object, not a value)."""
+        top, *rest = name.split(".")
+        if top == "unmapped":
+            return _vendor_column(rest)
+        index = self.schema.get_field_index(top)
+        return None if index < 0 else _walk(f'e."{top}"', self.schema.field(index).type, rest)
+
+
+def _vendor_column(keys: list[str]) -> Column | None:
+    if not keys or not all(keys) or any('"' in key or "\\" in key for key in keys):
+        return None
+    path = "$" + "".join(f'."{key}"' for key in keys)
+    return Column(f'json_extract_string(e."unmapped", {literal(path)})', "text")
+
+
+def _walk(sql: str, kind: Any, rest: list[str]) -> Column | None:
+    import pyarrow as pa
+
+    for position, key in enumerate(rest):
+        if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+            inner = _walk("x", kind.value_type, rest[position:])
+            if inner is None or inner.kind not in _LISTS:
+                return None
+            return Column(f"list_transform({sql}, lambda x: {inner.sql})", _LISTS[inner.kind])
+        if not pa.types.is_struct(kind) or kind.get_field_index(key) < 0:
+            return None
+        sql = f"struct_extract({sql}, {literal(key)})"
+        kind = kind.field(kind.get_field_index(key)).type
+    if pa.types.is_list(kind):
+        element = _scalar(kind.value_type)
+        return None if element not in _LISTS else Column(sql, _LISTS[element])
+    scalar = _scalar(kind)
+    return None if scalar is None else Column(sql, scalar)
+
+
+def _scalar(kind: Any) -> Kind | None:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(kind):
+        return "bool"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return "number"
+    return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
+
+
+@dataclass
+class Columns:
+    """The fields that a set of rules reads, each under a short alias so that one pass computes it once."""
+
+    catalogue: Catalogue
+    aliases: dict[str, str] = field(default_factory=dict)
+    _kinds: dict[str, Kind] = field(default_factory=dict)
+    _sql: dict[str, str] = field(default_factory=dict)
+
+    def use(self, name: str) -> tuple[str, Kind]:
+        """Return the field's alias and kind; raise `KeyError` where there is no such field."""
+        if name not in self.aliases:
+            column = self.catalogue.resolve(name)
+            if column is None:
+                raise KeyError(name)
+            self.aliases[name] = f"f{len(self.aliases)}"
+            self._kinds[name], self._sql[name] = column.kind, column.sql
+        return self.aliases[name], self._kinds[name]
+
+    @property
+    def selection(self) -> str:
+        """The SQL that computes every used field: `expression AS alias, …`."""
+        return ", ".join(f"{self._sql[name]} AS {alias}" for name, alias in self.aliases.items())
+
+
+@lru_cache(maxsize=1)
+def event_catalogue() -> Catalogue:
+    """Return the fields of the events that normalize writes."""
+    from sentinelone_collector.normalize.schema import event_schema
+
+    return Catalogue(event_schema())

@@ -1,0 +1,314 @@
+"""Rule files to rules: YAML, then pySigma's parser, then our own block, then the compiled condition.
+
+Every step adds to the problems and goes on with the rules that are left, so that one wrong file stops no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from sigma.correlations import SigmaCorrelationRule
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+from sigma.rule.base import SigmaYAMLLoader
+
+from sentinelone_collector.detect.correlation_rules import read_correlation
+from sentinelone_collector.detect.fields import Columns
+from sentinelone_collector.detect.locate import Places, documents
+from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, predicate
+from sentinelone_collector.detect.ruleset import LEVELS, Rule
+from sentinelone_collector.detect.samples import checked_events
+from sentinelone_collector.detect.spec import IncidentSpec
+from sentinelone_collector.detect.templates import fields_of
+from sentinelone_collector.errors import RuleError
+
+__all__ = ["read_rules"]
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{1,63}")
+_LOGSOURCE = {"product": "sentinelone", "service": "console"}
+_BLOCK = "x-incident"
+_PLACES = {  # what pySigma complains about, by the name of its error -> where that stands
+    "SigmaConditionError": ("detection", "condition"),
+    "SigmaCorrelationConditionError": ("correlation", "condition"),
+    "SigmaCorrelationRuleError": ("correlation",),
+    "SigmaCorrelationTypeError": ("correlation", "type"),
+    "SigmaTimespanError": ("correlation", "timespan"),
+    "SigmaIdentifierError": ("id",),
+    "SigmaLevelError": ("level",),
+    "SigmaLogsourceError": ("logsource",),
+    "SigmaStatusError": ("status",),
+    "SigmaDateError": ("date",),
+    "SigmaModifiedError": ("modified",),
+    "SigmaTitleError": ("title",),
+    "SigmaNameError": ("name",),
+    "SigmaDescriptionError": ("description",),
+}
+_OUTPUT_FIELDS = (  # what every hit is described and allowed by, whatever its rule
+    "actor.user.name",
+    "actor.user.email_addr",
+    "actor.user.uid",
+    "user.name",
+    "user.email_addr",
+    "src_endpoint.ip",
+    "metadata.labels",
+    "unmapped.data.siteName",
+)
+
+
+@dataclass
+class _Draft:
+    """One document of a rule file on its way to a rule."""
+
+    path: Path
+    document: dict[str, Any]
+    places: Places
+    sigma: SigmaRule | SigmaCorrelationRule
+    spec: IncidentSpec | None = None
+    bases: list[str] = field(default_factory=list)
+    silenced: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.document.get("name"))
+
+    def error(self, text: str, *path: str | int) -> RuleError:
+        return _located(text, self.path, self.places, path)
+
+
+def _located(text: str, file: Path, places: Places, path: Sequence[str | int]) -> RuleError:
+    place = places.of(path)
+    return RuleError(text, path=file, line=place.line, column=place.column)
+
+
+def read_rules(files: Iterable[Path], columns: Columns) -> tuple[list[Rule], list[RuleError]]:
+    """Return the rules of the files and what is wrong with the rest; `columns` collects the fields they use."""
+    problems: list[RuleError] = []
+    drafts: dict[str, _Draft] = {}
+    for file in files:
+        for draft in _drafts(file, problems):
+            known = drafts.setdefault(draft.name, draft)
+            if known is not draft:
+                problems.append(draft.error(f"a rule named {draft.name} is in {known.path} already", "name"))
+    for name in _OUTPUT_FIELDS:
+        columns.use(name)
+    _resolve(drafts, problems)
+    rules: dict[str, Rule] = {}
+    for draft in _bases_first(drafts):
+        try:
+            rules[draft.name] = _rule(draft, rules, columns)
+        except RuleError as error:
+            problems.append(error)
+    return list(rules.values()), problems
+
+
+def _drafts(file: Path, problems: list[RuleError]) -> Iterator[_Draft]:
+    try:
+        text = file.read_text("utf-8")
+        places = documents(text)
+        found = [document for document in yaml.load_all(text, SigmaYAMLLoader) if document is not None]  # a safe loader
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(RuleError(f"can't be read: {error}", path=file))
+        return
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        problems.append(RuleError(f"is no YAML: {error.problem}", path=file, line=where[0], column=where[1]))
+        return
+    except yaml.YAMLError as error:
+        problems.append(RuleError(f"is no YAML: {error}", path=file))
+        return
+    for document, place in zip(found, places, strict=True):
+        try:
+            yield _draft(file, document, place)
+        except RuleError as error:
+            problems.append(error)
+
+
+def _draft(file: Path, document: Any, places: Places) -> _Draft:
+    if not isinstance(document, dict):
+        raise _located("a rule is a mapping of keys and values", file, places, ())
+    kind = SigmaCorrelationRule if "correlation" in document else SigmaRule
+    try:
+        sigma: SigmaRule | SigmaCorrelationRule = kind.from_dict(document, collect_errors=True)
+        errors = sigma.errors
+    except (SigmaError, TypeError, AttributeError, ValueError) as error:
+        raise _located(str(error), file, places, _PLACES.get(type(error).__name__, ())) from error
+    for wrong in errors:
+        default = ("correlation",) if "correlation" in document else ("detection",)
+        raise _located(str(wrong), file, places, _PLACES.get(type(wrong).__name__, default)) from wrong
+    draft = _Draft(file, document, places, sigma)
+    _check_head(draft)
+    draft.spec = _spec(draft)
+    if isinstance(sigma, SigmaCorrelationRule):
+        draft.bases = [reference.reference for reference in sigma.rules or ()]
+    return draft
+
+
+def _check_head(draft: _Draft) -> None:
+    document = draft.document
+    if not isinstance(document.get("name"), str) or not _NAME.fullmatch(document["name"]):
+        raise draft.error("a rule has a name of small letters, digits and dashes, like aa-010", "name")
+    if not document.get("title"):
+        raise draft.error("a rule has a title", "title")
+    if "correlation" not in document and document.get("logsource") != _LOGSOURCE:
+        raise draft.error("the logsource of a rule is {product: sentinelone, service: console}", "logsource")
+    if document.get("level") not in LEVELS and (_BLOCK in document or "level" in document):
+        raise draft.error(f"a rule has a level, one of {', '.join(LEVELS)}", "level")
+    if document.get("id") is None:
+        raise draft.error("a rule has an id, a UUID", "id")
+
+
+def _spec(draft: _Draft) -> IncidentSpec | None:
+    block = draft.document.get(_BLOCK)
+    if block is None:
+        if isinstance(draft.sigma, SigmaCorrelationRule):
+            raise draft.error(f"a correlation has a block {_BLOCK}", "correlation")
+        return None
+    try:
+        return IncidentSpec.model_validate(block)
+    except ValidationError as error:
+        first = error.errors()[0]
+        steps = [step for step in first["loc"] if not (isinstance(step, str) and "[" in step)]
+        name = ".".join(str(step) for step in steps)
+        raise draft.error(f"{_BLOCK}.{name}: {first['msg']}", _BLOCK, *steps) from error
+
+
+def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
+    """Drop correlations whose bases can't be used and base rules that nobody uses; mark the silenced ones."""
+    used: set[str] = set()
+    for draft in list(drafts.values()):
+        if not isinstance(draft.sigma, SigmaCorrelationRule):
+            continue
+        missing = [name for name in draft.bases if name not in drafts]
+        chained = [name for name in draft.bases if name in drafts and drafts[name].bases]
+        if missing or chained or not draft.bases:
+            text = f"there is no rule {', '.join(missing)}" if missing else "a correlation counts single-event rules"
+            problems.append(draft.error(text, "correlation", "rules"))
+            del drafts[draft.name]
+            continue
+        used.update(draft.bases)
+        for name in draft.bases if not draft.sigma.generate else ():
+            drafts[name].silenced = True
+    for draft in list(drafts.values()):
+        if draft.spec is None and draft.name not in used:
+            text = f"the rule has no block {_BLOCK} and no correlation uses it; add the block with its samples"
+            problems.append(draft.error(text))
+            del drafts[draft.name]
+
+
+def _bases_first(drafts: dict[str, _Draft]) -> list[_Draft]:
+    return sorted(drafts.values(), key=lambda draft: (bool(draft.bases), draft.name))
+
+
+def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
+    broken = [name for name in draft.bases if name not in rules]
+    if broken:
+        raise draft.error(f"{', '.join(broken)} can't be used, see its own problem", "correlation", "rules")
+    where = None if draft.bases else _where(draft, columns)
+    correlation = None
+    if isinstance(draft.sigma, SigmaCorrelationRule):
+        try:
+            correlation = read_correlation(draft.sigma, columns)
+        except (NotExpressible, UnknownField) as error:
+            raise draft.error(str(error), "correlation") from error
+    if draft.spec is not None:
+        _check_fields(draft, draft.spec, columns)
+        _check_samples(draft, draft.spec, columns)
+    tagged = tuple(
+        sorted({f"T{tag.name[1:]}" for tag in draft.sigma.tags if re.fullmatch(r"t\d{4}(\.\d{3})?", tag.name)})
+    )
+    stated = draft.spec.attack_versions.v18 if draft.spec else None
+    return Rule(
+        name=draft.name,
+        title=str(draft.document["title"]),
+        level=str(draft.document.get("level", LEVELS[0])),
+        document=draft.document,
+        path=draft.path,
+        line=draft.places.of(()).line,
+        version=_version(draft.document, [rules[name].version for name in draft.bases]),
+        attacks=tagged if stated is None else stated,
+        where=where,
+        correlation=correlation,
+        spec=draft.spec,
+        emits=draft.spec is not None and not draft.silenced,
+    )
+
+
+def _where(draft: _Draft, columns: Columns) -> str:
+    sigma = draft.sigma
+    if not isinstance(sigma, SigmaRule):  # for the type checker: correlations have bases and do not come here
+        raise draft.error("a correlation counts other rules", "correlation", "rules")
+    parts = []
+    for number, condition in enumerate(sigma.detection.parsed_condition):
+        try:
+            parts.append(predicate(condition.parsed, columns))
+        except SigmaError as error:
+            raise draft.error(str(error), "detection", "condition", number) from error
+        except UnknownField as error:
+            raise draft.error(str(error), *_place_of_field(draft.document["detection"], error.name)) from error
+        except NotExpressible as error:
+            raise draft.error(str(error), "detection") from error
+    where = "(" + " OR ".join(parts) + ")"
+    if draft.spec is not None and draft.spec.direction is not None:
+        opposite = "on" if draft.spec.direction == "off" else "off"
+        labels, _ = columns.use("metadata.labels")
+        where = f"({where} AND NOT coalesce(list_contains({labels}, 'direction:{opposite}'), false))"
+    return where
+
+
+def _place_of_field(detection: dict[str, Any], name: str) -> tuple[str | int, ...]:
+    def search(value: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if str(key).split("|")[0] == name or inner == name:
+                    return (*path, str(key))
+                found = search(inner, (*path, str(key)))
+                if found:
+                    return found
+        if isinstance(value, list):
+            for index, inner in enumerate(value):
+                found = search(inner, (*path, index))
+                if found:
+                    return found
+        return None
+
+    return search(detection, ("detection",)) or ("detection",)
+
+
+def _check_fields(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
+    wanted: list[tuple[str, tuple[str, ...]]] = [
+        *((name, ("attacker",)) for name in spec.attacker),
+        *((name, ("victim",)) for name in spec.victim),
+        *((name, ("dedup", "keys")) for name in spec.dedup.keys),
+        *((name, ("summary",)) for name in fields_of(spec.summary or "")),
+    ]
+    for name, place in wanted:
+        try:
+            _, kind = columns.use(name)
+        except KeyError:
+            raise draft.error(str(UnknownField(name)), _BLOCK, *place) from None
+        if kind in {"texts", "numbers"} and place[0] == "dedup":
+            raise draft.error(f"{name} is a list and can't be a dedup key", _BLOCK, *place)
+
+
+def _check_samples(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
+    for kind, samples in (("hits", spec.tests.hits), ("misses", spec.tests.misses)):
+        for number, sample in enumerate(samples):
+            try:
+                checked_events(sample, spec.tests.base, columns.catalogue.schema)
+            except ValueError as error:
+                raise draft.error(f"sample: {error}", _BLOCK, "tests", kind, number) from error
+
+
+def _version(document: dict[str, Any], bases: list[str]) -> str:
+    block = {key: value for key, value in (document.get(_BLOCK) or {}).items() if key != "tests"}
+    content = json.dumps([{**document, _BLOCK: block}, bases], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]

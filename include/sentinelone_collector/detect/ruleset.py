@@ -1,0 +1,139 @@
+"""Rules, as the engine needs them, and the set of all rules that could be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sentinelone_collector.detect.fields import Catalogue, Columns
+from sentinelone_collector.detect.spec import IncidentSpec
+from sentinelone_collector.errors import RuleError, UsageError
+
+__all__ = ["LEVELS", "Correlation", "Rule", "Ruleset", "load_ruleset"]
+
+LEVELS = ("informational", "low", "medium", "high", "critical")  # OCSF severity_id = place in this list + 1
+_LONGEST_BUCKET = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A sliding window over the matches of other rules.
+
+    `threshold` is the least aggregate that counts; `by` maps each base rule to its group-by fields, in order.
+    """
+
+    kind: str
+    bases: tuple[str, ...]
+    by: dict[str, tuple[str, ...]]
+    span: timedelta
+    threshold: float
+    values: str | None = None
+
+    @property
+    def bucket(self) -> timedelta:
+        """How long one hit stands for a burst that goes on: the span, or an hour where that is longer."""
+        return min(self.span, _LONGEST_BUCKET)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far an event can influence later hits, and how far back a hit depends on events."""
+        return self.span + self.bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; `where` is its predicate, or `correlation` what it counts; `spec` is None for a mere base rule."""
+
+    name: str
+    title: str
+    level: str
+    document: dict[str, Any]
+    path: Path
+    line: int
+    version: str
+    attacks: tuple[str, ...] = ()
+    where: str | None = None
+    correlation: Correlation | None = None
+    spec: IncidentSpec | None = None
+    emits: bool = True
+
+    @property
+    def severity_id(self) -> int:
+        """The OCSF severity, 1 (informational) to 5 (critical)."""
+        return LEVELS.index(self.level) + 1
+
+    @property
+    def attacks_v19(self) -> tuple[str, ...]:
+        """The ATT&CK 19 technique ids."""
+        from sentinelone_collector.detect.spec import to_v19
+
+        stated = self.spec.attack_versions.v19 if self.spec else None
+        return to_v19(self.attacks) if stated is None else stated
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """All rules that could be read, in order of their names, and what was wrong with the others."""
+
+    rules: tuple[Rule, ...]
+    problems: tuple[RuleError, ...]
+    columns: Columns
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.rules)
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    @cached_property
+    def by_name(self) -> dict[str, Rule]:
+        """The rules by their names."""
+        return {rule.name: rule for rule in self.rules}
+
+    def get(self, name: str) -> Rule:
+        """Return the rule of that name; raise `UsageError` where there is none."""
+        rule = self.by_name.get(name.lower())
+        if rule is None:
+            raise UsageError(f"there is no rule {name!r}; `s1c rules list` shows all rules")
+        return rule
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 over names and versions of all rules, in hex: equal rules, equal digest."""
+        content = json.dumps([[rule.name, rule.version] for rule in self.rules]).encode()
+        return hashlib.sha256(content).hexdigest()
+
+    @cached_property
+    def reach(self) -> timedelta:
+        """How far back any rule looks."""
+        spans = [rule.correlation.reach for rule in self.rules if rule.correlation and rule.emits]
+        return max(spans, default=timedelta(0))
+
+    @cached_property
+    def incident_rules(self) -> tuple[Rule, ...]:
+        """The rules that give hits: all but mere base rules."""
+        return tuple(rule for rule in self.rules if rule.emits and rule.spec)
+
+
+def load_ruleset(*folders: Path, schema: Any = None) -> Ruleset:
+    """Read all `*.yaml` files below the folders; a wrong file is reported in `problems` and the others still work.
+
+    `schema` is the events' Arrow schema, by default that of normalize. Raise `RuleError` where a folder is missing.
+    """
+    from sentinelone_collector.detect.fields import event_catalogue
+    from sentinelone_collector.detect.reading import read_rules
+
+    for folder in folders:
+        if not folder.is_dir():
+            raise RuleError("there is no such folder of rules; correct S1C_RULES", path=folder)
+    catalogue = event_catalogue() if schema is None else Catalogue(schema)
+    files = [file for folder in folders for file in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])]
+    columns = Columns(catalogue)
+    rules, problems = read_rules(files, columns)
+    return Ruleset(tuple(sorted(rules, key=lambda rule: rule.name)), tuple(problems), columns)

@@ -1,0 +1,104 @@
+"""Samples of rules: short ways of writing events, turned into full rows of the events' schema.
+
+Keys may be dotted (`actor.user.name: ann`). Beside OCSF names an event of a sample may have `x-at` (how long after the
+sample's begin, like 5m), `x-repeat` (how many such events), `x-every` (their distance); `{n}` in a text is the number
+of the repetition, from 1 on.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from sentinelone_collector.detect.spec import Sample
+from sentinelone_collector.instances.model import Duration
+
+__all__ = ["BEGIN", "checked_events"]
+
+BEGIN = datetime(2026, 1, 14, 12, tzinfo=UTC)
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
+_MOST = 10_000
+
+
+def checked_events(sample: Sample, base: dict[str, Any], schema: Any) -> list[dict[str, Any]]:
+    """Return the sample's events as rows of the schema, in order; raise `ValueError` where one does not fit."""
+    import pyarrow as pa
+
+    shapes = [sample] if isinstance(sample, dict) else sample
+    if not shapes:
+        raise ValueError("it holds no event")
+    rows = [row for shape in shapes for row in _repeated(_merge(_nest(base), _nest(shape)))]
+    for number, row in enumerate(rows):
+        _check_names(row, schema, "")
+        row.setdefault("metadata", {}).setdefault("uid", f"sample-{number}")
+        if isinstance(row.get("unmapped"), dict):
+            row["unmapped"] = json.dumps(row["unmapped"], sort_keys=True)
+    try:
+        pa.Table.from_pylist(rows, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"a value has the wrong type: {error}") from error
+    return rows
+
+
+def _nest(shape: dict[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in shape.items():
+        content: Any = _nest(value) if isinstance(value, dict) else value
+        for part in reversed(str(key).split(".")):
+            content = {part: content}
+        nested = _merge(nested, content)
+    return nested
+
+
+def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _repeated(shape: dict[str, Any]) -> list[dict[str, Any]]:
+    body = {key: value for key, value in shape.items() if not key.startswith("x-")}
+    extra = {key: value for key, value in shape.items() if key.startswith("x-")}
+    unknown = extra.keys() - {"x-at", "x-repeat", "x-every"}
+    if unknown:
+        raise ValueError(f"{', '.join(sorted(unknown))} is unknown; there are x-at, x-repeat and x-every")
+    times = extra.get("x-repeat", 1)
+    if not isinstance(times, int) or not 1 <= times <= _MOST:
+        raise ValueError(f"x-repeat is a number from 1 to {_MOST}")
+    first, every = BEGIN + _span(extra.get("x-at", "0s")), _span(extra.get("x-every", "0s"))
+    rows = []
+    for n in range(times):
+        row = _numbered(body, n + 1)
+        row.setdefault("time", int((first + n * every).timestamp() * 1000))
+        rows.append(row)
+    return rows
+
+
+def _span(text: Any) -> timedelta:
+    try:
+        return _DURATION.validate_python(text)
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"]) from error
+
+
+def _numbered(value: Any, n: int) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbered(inner, n) for key, inner in value.items()}
+    return value.replace("{n}", str(n)) if isinstance(value, str) else value
+
+
+def _check_names(value: dict[str, Any], schema: Any, above: str) -> None:
+    import pyarrow as pa
+
+    for key, inner in value.items():
+        index = schema.get_field_index(key)
+        if index < 0:
+            raise ValueError(f"events have no field {above}{key!s}")
+        kind = schema.field(index).type
+        if isinstance(inner, dict) and pa.types.is_struct(kind):
+            _check_names(inner, kind, f"{above}{key}.")

@@ -1,0 +1,178 @@
+"""Tag a window: write its hits and raise their incidents, and re-evaluate later windows that look back at it.
+
+The hits of a window are a pure function of the events in the lake and of the rules. Whatever order windows are tagged
+in, also several at a time, the last of them to be tagged leaves every window as if all had been tagged in order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sentinelone_collector.detect.allow import is_allowed, is_disabled
+from sentinelone_collector.detect.correlate import detectors_of
+from sentinelone_collector.detect.engine import Detector, Source, find_hits
+from sentinelone_collector.detect.hits import Hit, write_hits
+from sentinelone_collector.detect.ports import HitStore
+from sentinelone_collector.detect.ruleset import Ruleset
+from sentinelone_collector.errors import LakeError
+from sentinelone_collector.instances import Instance, RuleSettings
+from sentinelone_collector.lake import Storage, day_prefix, object_key, parse_key, read_receipt
+from sentinelone_collector.results import Tagged
+from sentinelone_collector.windows import DAY, Window
+
+__all__ = ["events_between", "find_window_hits", "local_sources", "tag"]
+
+_DOWNLOADS = 8
+
+
+def tag(
+    instance: Instance,
+    stream: str,
+    window: Window,
+    *,
+    console: str,
+    lake: Storage,
+    store: HitStore,
+    ruleset: Ruleset,
+    now: Callable[[], datetime],
+) -> Tagged:
+    """Find the hits of a normalized window, write them and bring their incidents up to date.
+
+    `retagged` of the result names the later windows whose hits changed by it, or whose receipt does not show their
+    present number of hits: their receipts are to be written again. Raise `LakeError` where the window has no events
+    object.
+    """
+    with store.lock(instance.slug):
+        job = _Job(instance, stream, console, lake, store, ruleset, now)
+        if lake.digest(object_key("events", instance.slug, stream, window)) is None:
+            raise LakeError(f"{instance.slug}/{stream} {window} has no events in the lake; run normalize for it first")
+        later = job.tagged_after(window)
+        hits = job.evaluate([window, *later])
+        job.keep(window, hits[window])
+        retagged = [other for other in later if job.keep(other, hits[other])]
+        return Tagged(
+            instance=instance.slug,
+            stream=stream,
+            start=window.start.isoformat(),
+            end=window.end.isoformat(),
+            hits=len(hits[window]),
+            ruleset=ruleset.digest,
+            incidents=len({hit.incident_id for hit in hits[window]} - {None}),
+            retagged=tuple(other.name for other in retagged),
+        )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One tagging, under the instance's lock."""
+
+    instance: Instance
+    stream: str
+    console: str
+    lake: Storage
+    store: HitStore
+    ruleset: Ruleset
+    now: Callable[[], datetime]
+
+    def tagged_after(self, window: Window) -> list[Window]:
+        """Return the windows whose hits may depend on the window's events, in order."""
+        slug, until = self.instance.slug, window.end + self.ruleset.reach
+        have_events = set(events_between(self.lake, slug, self.stream, window.start, until))
+        tagged = _windows(self.lake, "hits", (slug, self.stream), window.start, until)
+        return [other for other in tagged if other in have_events and other != window]
+
+    def evaluate(self, windows: Sequence[Window]) -> dict[Window, list[Hit]]:
+        """Return the hits of each window."""
+        return find_window_hits(
+            windows,
+            instance=self.instance.slug,
+            stream=self.stream,
+            console=self.console,
+            lake=self.lake,
+            ruleset=self.ruleset,
+            settings=self.instance.rules,
+        )
+
+    def keep(self, window: Window, hits: Sequence[Hit]) -> bool:
+        """Write the window's hits where they changed; say whether its receipt has to be written again."""
+        key = object_key("hits", self.instance.slug, self.stream, window)
+        with self.lake.scratch() as folder:
+            path = folder / "hits.parquet"
+            write_hits(path, hits)
+            content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        changed = self.lake.digest(key) != digest
+        if changed:
+            self.lake.put(key, content)
+        slug = self.instance.slug
+        # The store may lag behind the lake where a process died between the two
+        if self.store.tagged_digest(slug, self.stream, window) != digest:
+            self.store.replace_hits(
+                slug, self.stream, window, console=self.console, digest=digest, hits=hits, now=self.now()
+            )
+        receipt = read_receipt(self.lake, slug, self.stream, window)
+        return changed or (receipt is not None and receipt.hits != len(hits))
+
+
+def find_window_hits(
+    windows: Sequence[Window],
+    *,
+    instance: str,
+    stream: str,
+    console: str,
+    lake: Storage,
+    ruleset: Ruleset,
+    settings: RuleSettings,
+    only: str | None = None,
+) -> dict[Window, list[Hit]]:
+    """Return the hits of each window, of all rules that are on (or of the rule `only`), in order."""
+    rules = [rule for rule in ruleset.incident_rules if not is_disabled(rule, settings) and only in {None, rule.name}]
+    detectors = detectors_of(tuple(rules))
+    reach = _reach(detectors)
+    begin, end = min(window.start for window in windows) - reach, max(window.end for window in windows)
+    found: dict[Window, dict[str, Hit]] = {window: {} for window in windows}
+    seen = events_between(lake, instance, stream, begin, end)
+    with local_sources(lake, instance, stream, seen) as sources:
+        wanted = frozenset(number for number, source in enumerate(sources) if source.window in found)
+        for hit, numbers, who in find_hits(ruleset, detectors, sources, wanted, console=console):
+            if is_allowed(ruleset.by_name[hit.rule_id], hit, who, settings):
+                continue
+            for number in wanted.intersection(numbers):
+                found[sources[number].window][hit.hit_id] = hit
+    return {window: sorted(hits.values(), key=lambda hit: hit.order) for window, hits in found.items()}
+
+
+def _reach(detectors: Sequence[Detector]) -> timedelta:
+    return max(detector.reach for detector in detectors)
+
+
+def events_between(lake: Storage, instance: str, stream: str, start: datetime, end: datetime) -> list[Window]:
+    """Return, in order, the windows that touch `[start, end)` and have events in the lake."""
+    return _windows(lake, "events", (instance, stream), start, end)
+
+
+def _windows(lake: Storage, part: str, place: tuple[str, str], start: datetime, end: datetime) -> list[Window]:
+    found = []
+    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    while day < end:
+        for key in lake.keys(day_prefix(part, *place, day.date())):
+            parsed = parse_key(key)
+            if parsed is not None and parsed.window.start < end and start < parsed.window.end:
+                found.append(parsed.window)
+        day += DAY
+    return sorted(found)
+
+
+@contextmanager
+def local_sources(lake: Storage, instance: str, stream: str, windows: Sequence[Window]) -> Iterator[list[Source]]:
+    """Give the windows' events as local files; those of a remote lake are downloaded side by side."""
+    with ExitStack() as stack, ThreadPoolExecutor(_DOWNLOADS) as pool:
+        opened = [lake.local(object_key("events", instance, stream, window)) for window in windows]
+        paths: list[Path | None] = list(pool.map(stack.enter_context, opened))
+        yield [Source(path, window) for path, window in zip(paths, windows, strict=True) if path is not None]

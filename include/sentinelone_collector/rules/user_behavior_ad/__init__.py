@@ -1,0 +1,1 @@
+"""Rules of the family user_behavior_ad."""
