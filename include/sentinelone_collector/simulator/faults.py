@@ -113,15 +113,15 @@ def _same_cursor(_strike: Strike, page: Page) -> Page:
 
 def _emptied(_strike: Strike, page: Page) -> Page:
     """Send no rows but a cursor that continues where the rows would have begun."""
-    if not page.seeks:
+    if not page.rows:
         return page
-    first, step = page.seeks[0], 1 if page.paging.reverse else -1
+    first, step = page.seek_at(0), 1 if page.paging.reverse else -1
     value = (
         first.sort_value + step if page.paging.sort_by == "id" and type(first.sort_value) is int else first.sort_value
     )
     seek = page.paging.seek or Seek(value, first.id + step)
     cursor = cursor_text(page.view, page.paging.sort_by, reverse=page.paging.reverse, seek=seek)
-    return replace(page, rows=(), seeks=(), cursor=cursor)
+    return replace(page, rows=(), cursor=cursor)
 
 
 def _overlapping(_strike: Strike, page: Page) -> Page:

@@ -16,30 +16,34 @@ __all__ = ["Page", "envelope", "table_page"]
 class Page:
     """One page before it becomes an envelope; faults may still change it.
 
-    `seeks` are the places of the rows, so that a cursor can point behind any of them; `wrap` puts the
-    rows' array into what `data` is.
+    `seek_at` gives the place of a row by its index, so that a cursor can point behind any of them; `wrap`
+    puts the rows' array into what `data` is.
     """
 
     view: str
     paging: Paging
     rows: tuple[bytes, ...]
-    seeks: tuple[Seek, ...]
+    seek_at: Callable[[int], Seek]
     cursor: str | None
     total: int
     wrap: Callable[[bytes], bytes] = bytes
 
     def cursor_after(self, index: int) -> str:
         """Make the cursor that continues behind a row."""
-        return cursor_text(self.view, self.paging.sort_by, reverse=self.paging.reverse, seek=self.seeks[index])
+        return cursor_text(self.view, self.paging.sort_by, reverse=self.paging.reverse, seek=self.seek_at(index))
 
     def with_cursor(self, cursor: str | None) -> Page:
         """Give the same page with another cursor."""
         return replace(self, cursor=cursor)
 
 
-def make_page(view: str, paging: Paging, rows: Sequence[bytes], seeks: Sequence[Seek], total: int) -> Page:
+def _nowhere(index: int) -> Seek:
+    raise IndexError(f"a page without rows has no row {index}")
+
+
+def make_page(view: str, paging: Paging, rows: Sequence[bytes], seek_at: Callable[[int], Seek], total: int) -> Page:
     """Make a page; a full one gets a cursor, even where nothing follows."""
-    page = Page(view, paging, tuple(rows), tuple(seeks), None, total)
+    page = Page(view, paging, tuple(rows), seek_at, None, total)
     if len(rows) == paging.limit and not paging.count_only:
         return page.with_cursor(page.cursor_after(-1))
     return page
@@ -69,10 +73,13 @@ def table_page(
     ordered = sorted(rows, key=key, reverse=paging.reverse)
     total = 0 if paging.skip_count or paging.seek else len(rows)
     if paging.count_only:
-        return make_page(view, paging, (), (), total)
+        return make_page(view, paging, (), _nowhere, total)
     if paging.seek:
         at = (str(paging.seek.sort_value), paging.seek.id)
         ordered = [row for row in ordered if (key(row) < at if paging.reverse else key(row) > at)]
     chosen = ordered[paging.skip : paging.skip + paging.limit]
-    seeks = [Seek(key(row)[0], int(row["id"])) for row in chosen]
-    return make_page(view, paging, [write(row) for row in chosen], seeks, total)
+
+    def seek_at(index: int) -> Seek:
+        return Seek(*key(chosen[index]))
+
+    return make_page(view, paging, [write(row) for row in chosen], seek_at, total)

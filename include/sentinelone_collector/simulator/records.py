@@ -172,8 +172,8 @@ def render(seed: int, record_id: int, body: dict[str, object]) -> bytes:
     """
     style = (record_id ^ seed) * 0x9E3779B97F4A7C15 >> 40 & 0xFFFF
     style %= 16
-    if style < 13:  # noqa: PLR2004  # most
+    if style < 14:  # noqa: PLR2004  # most
         return _plain(body)
-    if style < 15:  # noqa: PLR2004  # one in eight
+    if style < 15:  # noqa: PLR2004  # one in sixteen
         return _spaced(body).encode()
     return _escaped(body).replace("/", "\\/").encode()

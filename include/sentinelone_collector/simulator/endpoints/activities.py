@@ -170,12 +170,11 @@ def _list(call: Call) -> Page:
     if page.seek is not None and not isinstance(page.seek.sort_value, str if page.sort_by == "createdAt" else int):
         raise validation("Invalid cursor value received")
     total = 0 if page.skip_count or page.seek else _count(call, values, low, high)
-    if page.count_only:
-        return make_page(_VIEW, page, (), (), total)
-    found = list(islice(_ordered(call, values, page, low, high), page.skip, page.skip + page.limit))
+    most = 0 if page.count_only else page.limit
+    found = list(islice(_ordered(call, values, page, low, high), page.skip, page.skip + most))
     key = _KEYS[page.sort_by]
     rows = [bucket.render(entry) for bucket, entry in found]
-    return make_page(_VIEW, page, rows, [Seek(key(entry)[0], entry.id) for _, entry in found], total)
+    return make_page(_VIEW, page, rows, lambda index: Seek(*key(found[index][1])), total)
 
 
 def _list_types(call: Call) -> Response:
