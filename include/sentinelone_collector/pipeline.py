@@ -229,6 +229,10 @@ class Installation:
         wanted = instance.collected_from(window)
         return receipt is not None and datetime.fromisoformat(receipt.collected_from) <= wanted
 
+    def count_incidents(self, slug: str) -> int:
+        """Return how many incidents of an instance are open."""
+        return len(self.store.list_incidents(now=self.now(), status="open", instance=slug, limit=10_000))
+
     def streams_of(self, instance: Instance, only: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the instance's streams, or those of them that are asked for; raise `UsageError` for others."""
         unknown = [name for name in only if name not in instance.streams]

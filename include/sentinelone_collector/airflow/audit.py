@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 
 from sentinelone_collector.airflow import runs
 from sentinelone_collector.airflow.tasks import installation
@@ -65,6 +65,11 @@ def audit_instance(slug: str) -> dict[str, Any]:
     return summary
 
 
+def _audit(slug: str) -> dict[str, Any]:
+    get_current_context()["slug"] = slug  # names the mapped task in the UI
+    return audit_instance(slug)
+
+
 def _instances() -> list[str]:
     inventory = installation().inventory
     for error in inventory.errors:
@@ -87,6 +92,6 @@ def build_audit_dag() -> DAG:
         tags=["sentinelone"],
     )
     with dag:
-        slugs = task(_instances, task_id="instances")()
-        task(audit_instance, task_id="audit", map_index_template="{{ task.op_kwargs['slug'] }}").expand(slug=slugs)
+        slugs = task(task_id="instances")(_instances)()
+        task(task_id="audit", map_index_template="{{ slug }}")(_audit).expand(slug=slugs)
     return dag

@@ -6,10 +6,11 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, TaskGroup, task
+from airflow.sdk import DAG, TaskGroup, task
 
 from sentinelone_collector.airflow.tasks import (
     FETCHES_AT_ONCE,
+    asset_of,
     deliver_task,
     fetch_task,
     normalize_task,
@@ -19,7 +20,7 @@ from sentinelone_collector.airflow.timetable import WindowTimetable
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.instances.model import duration_text
 
-__all__ = ["asset_of", "build_dag"]
+__all__ = ["build_dag"]
 
 _DEFAULT_ACTIVE_RUNS = 4
 _RETRIES: dict[str, Any] = {
@@ -28,11 +29,6 @@ _RETRIES: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
 }
-
-
-def asset_of(slug: str, stream: str) -> Asset:
-    """Return the asset whose events say that a window of a stream was collected."""
-    return Asset(name=f"sentinelone_{slug}_{stream}", uri=f"x-sentinelone://{slug}/{stream}", group="sentinelone")
 
 
 def build_dag(instance: Instance) -> DAG:
@@ -56,13 +52,14 @@ def build_dag(instance: Instance) -> DAG:
 
 
 def _add_stream(slug: str, stream: str) -> None:
-    asset = asset_of(slug, stream)
     with TaskGroup(group_id=stream):
         # Backfills have run limits of their own: this is what bounds the load on one console.
-        fetched = task(fetch_task, task_id="fetch", max_active_tis_per_dag=FETCHES_AT_ONCE)(slug, stream)
-        normalized = task(normalize_task, task_id="normalize")(slug, stream, fetched)
-        tagged = task(tag_task, task_id="tag")(slug, stream, fetched, normalized)
-        task(deliver_task, task_id="deliver", outlets=[asset])(slug, stream, fetched, normalized, tagged, asset)
+        fetched = task(task_id="fetch", max_active_tis_per_dag=FETCHES_AT_ONCE)(fetch_task)(slug, stream)
+        normalized = task(task_id="normalize")(normalize_task)(slug, stream, fetched)
+        tagged = task(task_id="tag")(tag_task)(slug, stream, fetched, normalized)
+        task(task_id="deliver", outlets=[asset_of(slug, stream)])(deliver_task)(
+            slug, stream, fetched, normalized, tagged
+        )
 
 
 def _documentation(instance: Instance) -> str:

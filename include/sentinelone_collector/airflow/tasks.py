@@ -25,10 +25,24 @@ from sentinelone_collector.results import Fetched, Normalized, Tagged
 from sentinelone_collector.settings import Settings
 from sentinelone_collector.windows import Calendar, Window
 
-__all__ = ["FETCHES_AT_ONCE", "deliver_task", "fetch_task", "installation", "normalize_task", "tag_task", "window_of"]
+__all__ = [
+    "FETCHES_AT_ONCE",
+    "asset_of",
+    "deliver_task",
+    "fetch_task",
+    "installation",
+    "normalize_task",
+    "tag_task",
+    "window_of",
+]
 
 FETCHES_AT_ONCE = 2
 _RETRY_SECONDS = 300.0
+
+
+def asset_of(slug: str, stream: str) -> Asset:
+    """Return the asset whose events say that a window of a stream was collected."""
+    return Asset(name=f"sentinelone_{slug}_{stream}", uri=f"x-sentinelone://{slug}/{stream}", group="sentinelone")
 
 
 def installation() -> Installation:
@@ -127,7 +141,6 @@ def deliver_task(
     fetched: dict[str, Any],
     normalized: dict[str, Any],
     tagged: dict[str, Any],
-    asset: Asset,
 ) -> dict[str, Any]:
     """Deliver the events, write the receipt, and emit the asset event with counts and window."""
     known, events, hits = Fetched.from_dict(fetched), Normalized.from_dict(normalized), Tagged.from_dict(tagged)
@@ -137,7 +150,7 @@ def deliver_task(
             instance, stream, known.window, fetched=known, normalized=events, tagged=hits
         ),
     )
-    get_current_context()["outlet_events"][asset].extra = {
+    get_current_context()["outlet_events"][asset_of(slug, stream)].extra = {
         "instance": slug,
         "stream": stream,
         "window": {"start": known.start, "end": known.end},

@@ -18,6 +18,8 @@ from sentinelone_collector.pipeline import Installation, utc_now
 
 __all__ = ["app"]
 
+_CHECKED = ("ok", "sentences", "release", "expires_at", "days_left", "scope")
+
 app = typer.Typer(no_args_is_help=True, help="Register, list, check and remove instances.")
 
 
@@ -118,9 +120,13 @@ def check(slug: str, as_json: AsJson = False) -> None:
     instance = site.inventory.get(slug)
     site.retry_seconds = 10.0
     with site.console(instance) as console:
-        result = check_console(console, [get_stream(stream) for stream in instance.streams])
+        result = check_console(
+            console, [get_stream(stream) for stream in instance.streams], scope=instance.scope, now=utc_now
+        )
     if as_json:
-        emit({"instance": slug, **result.to_dict()})
+        emit(
+            {"instance": slug} | {name: getattr(result, name) for name in _CHECKED} | {"streams": dict(result.streams)}
+        )
     for sentence in result.sentences:
         say(sentence, style=None if result.ok else "red")
     if not result.ok:

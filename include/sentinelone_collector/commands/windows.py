@@ -16,12 +16,19 @@ from sentinelone_collector.commands.output import AsJson, Moment, emit, say, tab
 from sentinelone_collector.errors import CollectorError, WindowOpen
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Receipt, read_receipt, windows_with_receipt
-from sentinelone_collector.pipeline import TASKS, Installation
+from sentinelone_collector.pipeline import Installation
 from sentinelone_collector.windows import Window
 
 __all__ = ["audit", "collect", "coverage"]
 
-Task = StrEnum("Task", [(name, name) for name in TASKS])
+
+class Task(StrEnum):
+    """The four tasks, by the names that the DAG gives them."""
+
+    FETCH = "fetch"
+    NORMALIZE = "normalize"
+    TAG = "tag"
+    DELIVER = "deliver"
 
 
 def collect(
@@ -31,7 +38,7 @@ def collect(
     stream: Annotated[list[str] | None, typer.Option(help="Only this stream; repeatable.")] = None,
     reprocess: Annotated[
         Task, typer.Option(help="Begin with this task and take the earlier ones' results from the lake.")
-    ] = Task("fetch"),
+    ] = Task.FETCH,
     as_json: AsJson = False,
 ) -> None:
     """Run every window of the calendar that touches the range, oldest first."""

@@ -44,9 +44,7 @@ class AirflowClient:
 
         Raise `CollectorError` for any other failure.
         """
-        answer = self._http.request(
-            method, f"{self._url}/api/v2/{path}", timeout=_TIMEOUT, **({"json": body} if body else {})
-        )
+        answer = self._http.request(method, f"{self._url}/api/v2/{path}", timeout=_TIMEOUT, json=body or None)
         if answer.status_code in allow:
             return None
         if not answer.ok:

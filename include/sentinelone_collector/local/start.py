@@ -212,9 +212,9 @@ def _progress(site: Installation) -> tuple[int, int]:
 
     wanted = complete = 0
     for instance in site.inventory.instances:
-        history, live = [], []
-        for window in instance.calendar.due(site.now()):
-            (history if window.end - window.start == DAY else live).append(window)
+        due = list(instance.calendar.due(site.now()))
+        history = {window for window in due if window.end - window.start == DAY}
+        live = [window for window in due if window not in history]
         goal = {*history, *live[:_LIVE_WINDOWS]}
         for stream in instance.streams:
             wanted += len(goal)
