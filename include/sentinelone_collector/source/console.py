@@ -46,7 +46,7 @@ class _Request(NamedTuple):
     method: str
     path: str
     params: Mapping[str, str] = MappingProxyType({})
-    permission: str = "a valid role"
+    permission: str = "of a viewer"
     body: Callable[[Connection], Any] | None = None
 
 
