@@ -123,6 +123,9 @@ class History:
         total = max(0, self._per_day - len(drafts))
         edges = [0, *(weight * total // weights[-1] for weight in weights)]
         noise = [high - low for low, high in pairwise(edges)]
+        if total and not noise[0]:  # midnight is an edge of every calendar: something always sits on it
+            noise[noise.index(max(noise))] -= 1
+            noise[0] = 1
         sizes = (count + len(planned.get(minute, ())) for minute, count in enumerate(noise))
         return Day(noise, planned, [0, *accumulate(sizes)])
 

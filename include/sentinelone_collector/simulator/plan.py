@@ -99,14 +99,14 @@ def _automation(org: Organisation, user: User, workday: int, dice: Dice) -> Iter
 
 
 def _agent_near(org: Organisation, user: User, dice: Dice) -> int:
-    """Pick a computer inside the user's scope."""
+    """Pick a computer inside the user's scope; any, where the scope seems to have none."""
     home = org.places[user.place]
     for _ in range(40):
         agent = org.agents[dice.below(len(org.agents))]
         place = org.places[agent.place]
         if home.account_id in {None, place.account_id} and home.site_id in {None, place.site_id}:
             return agent.index
-    return -1 if home.site_id else dice.below(len(org.agents))
+    return dice.below(len(org.agents))
 
 
 def _chores(org: Organisation, day: int, people: int) -> Iterator[Draft]:
