@@ -19,18 +19,48 @@ from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
 from sentinelone_collector.windows import Window
 
-__all__ = ["Detector", "EventRules", "Found", "Scene", "Source", "find_hits", "open_engine"]
+__all__ = ["Detector", "EventRules", "Events", "Found", "ParquetEvents", "Scene", "Source", "find_hits", "open_engine"]
 
 _THREADS = 2
 _BATCH = 10_000
 
 
 class Source(NamedTuple):
-    """The events of one window as a local Parquet file; `part` keeps sets of events apart (samples of rules)."""
+    """The events of one window as a local Parquet file."""
 
     path: Path
     window: Window
-    part: str = ""
+
+
+class Events(Protocol):
+    """A set of events that an engine can read."""
+
+    def attach(self, connection: Any) -> str:
+        """Return SQL for a table `e` of events with the columns `source` (number), `part`, `lo` and `hi` beside.
+
+        Events of different parts never count together; `lo` and `hi` are the first and last moment of the source, ms.
+        """
+
+
+@dataclass(frozen=True)
+class ParquetEvents:
+    """The events of windows, each a source by its place in the sequence."""
+
+    sources: Sequence[Source]
+
+    def attach(self, connection: Any) -> str:
+        """Read all files as one table."""
+        rows = [
+            (str(source.path), number, _ms(source.window.start), _ms(source.window.end) - 1)
+            for number, source in enumerate(self.sources)
+        ]
+        connection.execute("CREATE TEMP TABLE sources (file VARCHAR, source INT, lo BIGINT, hi BIGINT)")
+        connection.executemany("INSERT INTO sources VALUES (?, ?, ?, ?)", rows)
+        files = ", ".join(literal(row[0]) for row in rows)
+        return f"""(
+            SELECT f.*, s.source, 0 AS part, s.lo, s.hi
+            FROM read_parquet([{files}], filename = true, union_by_name = true) f JOIN sources s ON s.file = f.filename
+        ) e"""  # noqa: S608  # quoted literals only
 
 
 class Found(NamedTuple):
@@ -95,27 +125,18 @@ def open_engine() -> Any:
     return duckdb.connect(":memory:", config={"threads": _THREADS, "autoload_known_extensions": False})
 
 
-def match(connection: Any, ruleset: Ruleset, sources: Sequence[Source]) -> None:
-    """Fill the table `matched`: one pass over all sources, every base rule at once."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sources (file VARCHAR, source INT, part VARCHAR, lo BIGINT, hi BIGINT)"
-    )
-    rows = [
-        (str(source.path), number, source.part, _ms(source.window.start), _ms(source.window.end) - 1)
-        for number, source in enumerate(sources)
-    ]
-    connection.executemany("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", rows)
+def match(connection: Any, ruleset: Ruleset, events: Events) -> None:
+    """Make the table `matched`: one pass over all events, every base rule at once."""
     numbers = _numbers(ruleset)
     tests = ", ".join(
         f"CASE WHEN {rule.where} THEN {numbers[rule.name]} END" for rule in ruleset if rule.where is not None
     )
-    files = ", ".join(literal(row[0]) for row in rows)
     connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE matched AS
+        CREATE TEMP TABLE matched AS
         WITH flat AS (
-            SELECT e.metadata.uid AS uid, s.source, s.part, e.time AS moment,
-                   least(greatest(e.time, s.lo), s.hi) AS pos, {ruleset.columns.selection}
-            FROM read_parquet([{files}], filename = true, union_by_name = true) e JOIN sources s ON s.file = e.filename
+            SELECT e.metadata.uid AS uid, e.source, e.part, e.time AS moment,
+                   least(greatest(e.time, e.lo), e.hi) AS pos, {ruleset.columns.selection}
+            FROM {events.attach(connection)}
         ), tested AS (
             SELECT *, list_filter([{tests}]::INT[], lambda n: n IS NOT NULL) AS rules FROM flat
         )
@@ -179,17 +200,15 @@ def _listed(numbers: frozenset[int]) -> str:
 def find_hits(
     ruleset: Ruleset,
     detectors: Sequence[Detector],
-    sources: Sequence[Source],
+    events: Events,
     wanted: frozenset[int],
     *,
     console: str,
 ) -> Iterator[Found]:
     """Yield the hits of the detectors whose last event is in one of the wanted sources."""
-    if not sources:
-        return
     connection = open_engine()
     try:
-        match(connection, ruleset, sources)
+        match(connection, ruleset, events)
         scene = Scene(connection, ruleset, console)
         for detector in detectors:
             yield from detector.find(scene, wanted)

@@ -1,6 +1,7 @@
 """The fields that rules may name: dotted OCSF names, resolved to SQL over the events' Parquet columns.
 
-`unmapped.data.newValue` and any other name below `unmapped` reads the vendor's own JSON, as text, with its exact key.
+`unmapped.data.newValue`, or any other name below `unmapped`, reads the vendor's own JSON as text. Its keys are looked up
+as written and in small letters.
 """
 
 from __future__ import annotations
@@ -48,8 +49,11 @@ class Catalogue:
 def _vendor_column(keys: list[str]) -> Column | None:
     if not keys or not all(keys) or any('"' in key or "\\" in key for key in keys):
         return None
-    path = "$" + "".join(f'."{key}"' for key in keys)
-    return Column(f'json_extract_string(e."unmapped", {literal(path)})', "text")
+    # Consoles spell some keys both ways: `newStatus` and, in later records, `newstatus`
+    spellings = dict.fromkeys([tuple(keys), tuple(key.lower() for key in keys)])
+    paths = ["$" + "".join(f'."{key}"' for key in spelling) for spelling in spellings]
+    read = [f'json_extract_string(e."unmapped", {literal(path)})' for path in paths]
+    return Column(read[0] if len(read) == 1 else f"coalesce({', '.join(read)})", "text")
 
 
 def _walk(sql: str, kind: Any, rest: list[str]) -> Column | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sentinelone_collector.detect.allow import is_allowed, is_disabled
 from sentinelone_collector.detect.correlate import detectors_of
-from sentinelone_collector.detect.engine import Detector, Source, find_hits
+from sentinelone_collector.detect.engine import Detector, ParquetEvents, Source, find_hits
 from sentinelone_collector.detect.hits import Hit, write_hits
 from sentinelone_collector.detect.ports import HitStore
 from sentinelone_collector.detect.ruleset import Ruleset
@@ -140,7 +140,7 @@ def find_window_hits(
     seen = events_between(lake, instance, stream, begin, end)
     with local_sources(lake, instance, stream, seen) as sources:
         wanted = frozenset(number for number, source in enumerate(sources) if source.window in found)
-        for hit, numbers, who in find_hits(ruleset, detectors, sources, wanted, console=console):
+        for hit, numbers, who in find_hits(ruleset, detectors, ParquetEvents(sources), wanted, console=console):
             if is_allowed(ruleset.by_name[hit.rule_id], hit, who, settings):
                 continue
             for number in wanted.intersection(numbers):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from sentinelone_collector.detect.correlate import detectors_of
-from sentinelone_collector.detect.engine import Source, find_hits
+from sentinelone_collector.detect.engine import find_hits
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
-from sentinelone_collector.detect.samples import BEGIN, checked_events
-from sentinelone_collector.windows import DAY, Window
+from sentinelone_collector.detect.samples import checked_events
 
 __all__ = ["RuleTest", "SampleResult", "test_rules"]
 
@@ -79,29 +77,31 @@ def _samples(rule: Rule, ruleset: Ruleset) -> Iterator[_Sample]:
         yield _Sample(rule, "miss", number, checked_events(sample, tests.base, schema))
 
 
+@dataclass(frozen=True)
+class _SampleEvents:
+    """The events of all samples; each sample is a source and a part of its own."""
+
+    table: Any
+
+    def attach(self, connection: Any) -> str:
+        connection.register("samples", self.table)
+        return "(SELECT *, part AS source, time AS lo, time AS hi FROM samples) e"
+
+
 def _run(ruleset: Ruleset, rules: list[Rule], samples: list[_Sample]) -> list[int]:
     counts = [0] * len(samples)
-    with tempfile.TemporaryDirectory(prefix="s1c-") as folder:
-        sources = _write(Path(folder), ruleset, samples)
-        wanted = frozenset(range(len(sources)))
-        detectors = detectors_of(tuple(rules))
-        for hit, numbers, _ in find_hits(ruleset, detectors, sources, wanted, console="samples.invalid"):
-            for number in numbers:
-                counts[number] += samples[number].rule.name == hit.rule_id
+    events = _SampleEvents(_table(ruleset, samples))
+    wanted = frozenset(range(len(samples)))
+    for hit, numbers, _ in find_hits(ruleset, detectors_of(tuple(rules)), events, wanted, console="samples.invalid"):
+        for number in numbers:
+            counts[number] += samples[number].rule.name == hit.rule_id
     return counts
 
 
-def _write(folder: Path, ruleset: Ruleset, samples: list[_Sample]) -> list[Source]:
+def _table(ruleset: Ruleset, samples: list[_Sample]) -> Any:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    sources = []
-    for number, sample in enumerate(samples):
-        path = folder / f"{number}.parquet"
-        pq.write_table(pa.Table.from_pylist(sample.rows, schema=ruleset.columns.catalogue.schema), path)
-        sources.append(Source(path, _whole(), part=str(number)))
-    return sources
-
-
-def _whole() -> Window:
-    return Window(BEGIN.replace(hour=0), BEGIN.replace(hour=0) + DAY)
+    rows = [row for sample in samples for row in sample.rows]
+    parts = [number for number, sample in enumerate(samples) for _ in sample.rows]
+    table = pa.Table.from_pylist(rows, schema=ruleset.columns.catalogue.schema)
+    return table.append_column("part", pa.array(parts, pa.int32()))
