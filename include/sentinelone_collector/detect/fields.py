@@ -1,7 +1,7 @@
 """The fields that rules may name: dotted OCSF names, resolved to SQL over the events' Parquet columns.
 
-`unmapped.data.newValue`, or any other name below `unmapped`, reads the vendor's own JSON as text. Its keys are looked up
-as written and in small letters.
+`unmapped.data.newValue`, or any other name below `unmapped`, reads the vendor's own JSON as text. Its keys are looked
+up as written and in small letters.
 """
 
 from __future__ import annotations
