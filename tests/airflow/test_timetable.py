@@ -39,9 +39,7 @@ def walk(timetable: WindowTimetable, earliest: datetime, latest: datetime) -> li
     restriction = TimeRestriction(pendulum.instance(earliest), pendulum.instance(latest), catchup=True)
     found: list[Window] = []
     last: DataInterval | None = None
-    while (
-        info := timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
-    ) is not None:
+    while (info := timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)) is not None:
         found.append(window_of(info))
         last = info.data_interval
     return found

@@ -14,8 +14,6 @@ from sentinelone_collector.windows import DAY
 from .conftest import Site
 
 
-
-
 def test_history_and_live_windows_are_collected_by_the_scheduler(site: Site) -> None:
     history = [window for window in site.due("beta") if window.end - window.start == DAY]
     assert len(history) == 3
