@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import ssl
+from typing import Any
 
 import pytest
 import requests
@@ -49,7 +50,9 @@ def error_body(code: int, detail: str | None, title: str) -> bytes:
         (407, b"<html><title>Proxy</title></html>", ConfigurationError, ["407", "HTTPS_PROXY"]),
     ],
 )
-def test_a_permanent_refusal_is_raised_at_once_with_its_words(bench, status, body, kind, words):
+def test_a_permanent_refusal_is_raised_at_once_with_its_words(
+    bench: Any, status: Any, body: Any, kind: Any, words: Any
+) -> None:
     bench.answers(bench.Reply(status, body, {"x-rqid": "rq-77"}))
     with pytest.raises(CollectorError) as caught:
         bench.count()
@@ -81,7 +84,7 @@ def test_a_permanent_refusal_is_raised_at_once_with_its_words(bench, status, bod
         (200, b'{"data":null,"errors":[{"code":5000010,"title":"x"}],"pagination":{"totalItems":0}}'),
     ],
 )
-def test_a_passing_fault_is_retried_and_then_forgotten(bench, fault):
+def test_a_passing_fault_is_retried_and_then_forgotten(bench: Any, fault: Any) -> None:
     bench.answers(bench.Reply(*fault), bench.Reply(*fault), bench.page([], total=42))
     if fault[0] == 204:
         with pytest.raises(ProtocolError):
@@ -104,12 +107,12 @@ def test_a_passing_fault_is_retried_and_then_forgotten(bench, fault):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_lost_connection_is_retried(bench, fault):
+def test_a_lost_connection_is_retried(bench: Any, fault: Any) -> None:
     bench.answers(fault, bench.page([], total=5))
     assert bench.count() == 5
 
 
-def test_a_body_that_breaks_off_is_never_taken_for_the_answer(bench):
+def test_a_body_that_breaks_off_is_never_taken_for_the_answer(bench: Any) -> None:
     whole = bench.page([{"id": "1"}], total=1)
     short = bench.Reply(200, whole.body, cut=20)
     bench.answers(short, bench.Reply(200, whole.body, packed=True, cut=12), whole)
@@ -117,12 +120,12 @@ def test_a_body_that_breaks_off_is_never_taken_for_the_answer(bench):
     assert len(bench.network.sent) == 3
 
 
-def test_packed_bodies_are_unpacked_byte_for_byte(bench):
+def test_packed_bodies_are_unpacked_byte_for_byte(bench: Any) -> None:
     bench.answers(bench.Reply(200, b'{"data":[{"a":  1.0}],"pagination":{"nextCursor":null}}', packed=True))
     assert bench.pages() == [b'{"a":  1.0}']
 
 
-def test_a_body_beyond_the_limit_is_refused_without_reading_on(bench):
+def test_a_body_beyond_the_limit_is_refused_without_reading_on(bench: Any) -> None:
     from sentinelone_collector.source.transport import Transport
 
     bomb = bench.Reply(200, b" " * 50_000_000, packed=True)
@@ -132,11 +135,11 @@ def test_a_body_beyond_the_limit_is_refused_without_reading_on(bench):
         console.count(bench.endpoint, {})
 
 
-def test_a_body_that_trickles_forever_is_given_up(bench):
+def test_a_body_that_trickles_forever_is_given_up(bench: Any) -> None:
     from sentinelone_collector.source.transport import Timeouts, Transport
 
     class Slow(type(bench.clock)):
-        def __call__(self):
+        def __call__(self) -> float:
             self.now += 200.0
             return self.now
 
@@ -156,7 +159,7 @@ def test_a_body_that_trickles_forever_is_given_up(bench):
         ("http://[broken", "unnamed"),
     ],
 )
-def test_no_redirect_is_followed(bench, status, target, shown):
+def test_no_redirect_is_followed(bench: Any, status: Any, target: Any, shown: Any) -> None:
     bench.answers(bench.Reply(status, b"", {"Location": target}))
     with pytest.raises(ConfigurationError, match=shown) as caught:
         bench.count()
@@ -164,13 +167,13 @@ def test_no_redirect_is_followed(bench, status, target, shown):
     assert "pw" not in str(caught.value)
 
 
-def test_errors_without_content_are_no_failure(bench):
+def test_errors_without_content_are_no_failure(bench: Any) -> None:
     for errors in ([{}], [], None, {}):
         bench.answers(bench.page([{"id": "1"}], errors=errors))
         assert bench.pages() == [b'{"id": "1"}']
 
 
-def test_null_data_is_an_empty_page(bench):
+def test_null_data_is_an_empty_page(bench: Any) -> None:
     bench.answers(bench.Reply(200, b'{"data":null,"pagination":{"nextCursor":null,"totalItems":0},"errors":null}'))
     assert bench.pages() == []
 
@@ -179,7 +182,7 @@ def test_null_data_is_an_empty_page(bench):
     ("last", "kind"),
     [((503, b"maintenance"), RetryableError), ((200, b"<html><title>Sign in</title>"), ProtocolError)],
 )
-def test_when_patience_ends_the_error_says_how_often_and_what_came_last(bench, last, kind):
+def test_when_patience_ends_the_error_says_how_often_and_what_came_last(bench: Any, last: Any, kind: Any) -> None:
     bench.answers(bench.Reply(500, b""), bench.Reply(*last))
     with pytest.raises(CollectorError) as caught:
         bench.make(patience=100.0).count(bench.endpoint, {})
@@ -203,7 +206,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault[0]))
-def test_a_token_that_the_console_echoes_shows_nowhere(bench, told, caplog, fault):
+def test_a_token_that_the_console_echoes_shows_nowhere(bench: Any, told: Any, caplog: Any, fault: Any) -> None:
     caplog.set_level(logging.DEBUG)
     reply = bench.Reply(*fault, {"x-rqid": bench.token, "content-type": bench.token, "location": bench.token})
     bench.answers(reply)
@@ -213,7 +216,7 @@ def test_a_token_that_the_console_echoes_shows_nowhere(bench, told, caplog, faul
     assert bench.token not in str(caught.value) + caplog.text
 
 
-def test_the_token_is_in_no_frame_of_a_connection_error(bench, told, caplog):
+def test_the_token_is_in_no_frame_of_a_connection_error(bench: Any, told: Any, caplog: Any) -> None:
     """The real adapter fails here, in frames of http.client and urllib3 that hold the request with its header."""
     import socket
 
@@ -232,7 +235,7 @@ def test_the_token_is_in_no_frame_of_a_connection_error(bench, told, caplog):
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 500])
-def test_the_token_is_in_no_frame_of_a_refusal(bench, told, status):
+def test_the_token_is_in_no_frame_of_a_refusal(bench: Any, told: Any, status: Any) -> None:
     bench.answers(bench.Reply(status, b"?"))
     with pytest.raises(CollectorError) as caught:
         bench.make(patience=3.0).token_details()

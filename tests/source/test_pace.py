@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -38,27 +39,27 @@ WALL = 1_790_000_000.0
         ("Fri, 99 Foo 2026 99:99:99 GMT", None),
     ],
 )
-def test_retry_after_is_read_in_all_its_forms(text, seconds):
+def test_retry_after_is_read_in_all_its_forms(text: Any, seconds: Any) -> None:
     assert retry_after_seconds({"retry-after": text}, WALL) == seconds
 
 
-def test_a_retry_date_is_measured_against_the_consoles_own_clock():
+def test_a_retry_date_is_measured_against_the_consoles_own_clock() -> None:
     headers = {"retry-after": formatdate(WALL + 5030, usegmt=True), "date": formatdate(WALL + 5000, usegmt=True)}
     assert retry_after_seconds(headers, WALL) == 30.0
 
 
-def test_no_retry_after_is_none():
+def test_no_retry_after_is_none() -> None:
     assert retry_after_seconds({}, WALL) is None
 
 
-def test_the_console_is_left_alone_for_as_long_as_it_asks(bench):
+def test_the_console_is_left_alone_for_as_long_as_it_asks(bench: Any) -> None:
     bench.answers(bench.Reply(429, b"", {"Retry-After": "45"}), bench.page([], total=1))
     bench.make(random=lambda: 0.0).count(bench.endpoint, {})
     first, second = (sent.at for sent in bench.network.sent)
     assert second - first >= 45.0
 
 
-def test_throttling_without_a_wish_backs_off_from_five_seconds_and_other_faults_from_one(bench):
+def test_throttling_without_a_wish_backs_off_from_five_seconds_and_other_faults_from_one(bench: Any) -> None:
     for status, start in ((429, 5.0), (503, 1.0)):
         bench.clock.slept.clear()
         bench.answers(*[bench.Reply(status)] * 4, bench.page([], total=1))
@@ -69,12 +70,12 @@ def test_throttling_without_a_wish_backs_off_from_five_seconds_and_other_faults_
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True), st.none() | st.floats(0, 300))
 @settings(max_examples=100)
-def test_waits_are_bounded_and_never_shorter_than_asked(attempt, random, asked):
+def test_waits_are_bounded_and_never_shorter_than_asked(attempt: Any, random: Any, asked: Any) -> None:
     wait = backoff(attempt, start=1.0, asked=asked, random=random)
     assert (asked or 0.0) <= wait <= max(60.0, asked or 0.0)
 
 
-def test_a_long_storm_ends_with_what_the_console_asked_for(bench):
+def test_a_long_storm_ends_with_what_the_console_asked_for(bench: Any) -> None:
     bench.answers(bench.Reply(429, b"", {"Retry-After": "200"}))
     with pytest.raises(RetryableError, match="given up after 5 attempts") as caught:
         bench.make().count(bench.endpoint, {})
@@ -82,7 +83,7 @@ def test_a_long_storm_ends_with_what_the_console_asked_for(bench):
     assert sum(bench.clock.slept) <= 900.0
 
 
-def test_patience_counts_waits_of_several_threads_once():
+def test_patience_counts_waits_of_several_threads_once() -> None:
     patience = Patience(10.0)
     assert patience.grant(0.0, 6.0)
     assert patience.grant(1.0, 5.0)  # wholly inside the first
@@ -92,7 +93,7 @@ def test_patience_counts_waits_of_several_threads_once():
     assert patience.spent == 10.0
 
 
-def test_a_bucket_lets_a_burst_pass_and_then_its_rate():
+def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
     bucket = Bucket(10.0, 30)
     waits = [bucket.reserve(0.0) for _ in range(50)]
     assert waits[:30] == [0.0] * 30
@@ -101,7 +102,7 @@ def test_a_bucket_lets_a_burst_pass_and_then_its_rate():
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=60), st.floats(0.5, 20), st.integers(1, 30))
 @settings(max_examples=60)
-def test_no_span_of_time_sees_more_than_burst_plus_rate(gaps, rate, burst):
+def test_no_span_of_time_sees_more_than_burst_plus_rate(gaps: Any, rate: Any, burst: Any) -> None:
     bucket, now, sent = Bucket(rate, burst), 0.0, []
     for gap in gaps:
         now += gap
@@ -112,7 +113,7 @@ def test_no_span_of_time_sees_more_than_burst_plus_rate(gaps, rate, burst):
             assert last - first + 1 <= burst + rate * (sent[last] - sent[first]) + 1 + 1e-6
 
 
-def test_throttling_halves_the_rate_once_a_second_and_holds_everybody_back():
+def test_throttling_halves_the_rate_once_a_second_and_holds_everybody_back() -> None:
     bucket = Bucket(8.0, 1)
     bucket.throttled(0.0, 5.0)
     bucket.throttled(0.5, 5.0)
@@ -125,14 +126,14 @@ def test_throttling_halves_the_rate_once_a_second_and_holds_everybody_back():
     assert bucket.rate == 8.0
 
 
-def test_the_rate_never_falls_to_nothing():
+def test_the_rate_never_falls_to_nothing() -> None:
     bucket = Bucket(10.0, 1)
     for second in range(100):
         bucket.throttled(float(second), 0.0)
     assert bucket.rate == pytest.approx(0.1)
 
 
-def test_consoles_with_one_token_share_a_bucket_and_a_share_is_a_part_of_it(bench):
+def test_consoles_with_one_token_share_a_bucket_and_a_share_is_a_part_of_it(bench: Any) -> None:
     limits = Limits()
     endpoint = Endpoint("/activities", "createdAt", ("createdAt",), "createdAt", "x", rate=10.0, burst=30)
     bench.answers(bench.page([], total=1))
@@ -147,7 +148,7 @@ def test_consoles_with_one_token_share_a_bucket_and_a_share_is_a_part_of_it(benc
         assert bench.clock.now - started == pytest.approx(expected, abs=0.3)
 
 
-def test_a_stopped_task_ends_at_once_also_in_the_middle_of_a_wait(bench):
+def test_a_stopped_task_ends_at_once_also_in_the_middle_of_a_wait(bench: Any) -> None:
     from sentinelone_collector.source.console import Console
     from sentinelone_collector.source.transport import Transport
 
@@ -155,7 +156,7 @@ def test_a_stopped_task_ends_at_once_also_in_the_middle_of_a_wait(bench):
     waiting = threading.Event()
 
     class Watched(type(bench.network)):
-        def send(self, request, **options):
+        def send(self, request: Any, **options: Any) -> Any:
             waiting.set()
             return super().send(request, **options)
 
@@ -166,7 +167,7 @@ def test_a_stopped_task_ends_at_once_also_in_the_middle_of_a_wait(bench):
     )
     seen = []
 
-    def work():
+    def work() -> None:
         try:
             console.count(bench.endpoint, {})
         except Stopped as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sentinelone_collector.errors import CursorRejected, ProtocolError
@@ -12,7 +14,9 @@ from sentinelone_collector.source.transport import Transport
 FILTERS = {"createdAt__gte": "2026-11-22T10:00:00.000000Z", "createdAt__lt": "2026-11-22T10:10:00.000000Z"}
 
 
-def test_the_token_goes_as_api_token_and_a_netrc_entry_does_not_replace_it(bench, tmp_path, monkeypatch):
+def test_the_token_goes_as_api_token_and_a_netrc_entry_does_not_replace_it(
+    bench: Any, tmp_path: Any, monkeypatch: Any
+) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine usea1-acme.example.net login a password b\n")
     netrc.chmod(0o600)
@@ -23,7 +27,7 @@ def test_the_token_goes_as_api_token_and_a_netrc_entry_does_not_replace_it(bench
     assert bench.network.sent[0].headers["Accept-Encoding"] == "gzip"
 
 
-def test_certificates_are_verified_unless_the_connection_says_otherwise(bench):
+def test_certificates_are_verified_unless_the_connection_says_otherwise(bench: Any) -> None:
     for verify in (True, False):
         connection = Connection(bench.url, bench.token, verify_tls=verify)
         bench.answers(bench.page([], total=1))
@@ -31,13 +35,13 @@ def test_certificates_are_verified_unless_the_connection_says_otherwise(bench):
     assert [bool(sent.verify) for sent in bench.network.sent] == [True, False]
 
 
-def test_a_loopback_console_is_reached_without_a_proxy(monkeypatch, bench):
+def test_a_loopback_console_is_reached_without_a_proxy(monkeypatch: Any, bench: Any) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
     seen = []
 
     class Adapter(type(bench.network)):
-        def send(self, request, **options):
+        def send(self, request: Any, **options: Any) -> Any:
             seen.append(options["proxies"])
             return super().send(request, **options)
 
@@ -48,7 +52,7 @@ def test_a_loopback_console_is_reached_without_a_proxy(monkeypatch, bench):
     assert "proxy.invalid" not in str(seen)
 
 
-def test_every_page_carries_all_filters_the_sort_and_the_limit(bench):
+def test_every_page_carries_all_filters_the_sort_and_the_limit(bench: Any) -> None:
     bench.answers(bench.page([{"id": "1"}], "YQ%3D%3D"), bench.page([{"id": "2"}], "b+/c="), bench.page([{"id": "3"}]))
     pages = list(bench.console.iter_pages(bench.endpoint, FILTERS))
     assert [page.records for page in pages] == [[b'{"id": "1"}'], [b'{"id": "2"}'], [b'{"id": "3"}']]
@@ -59,38 +63,38 @@ def test_every_page_carries_all_filters_the_sort_and_the_limit(bench):
     assert {request.path for request in bench.network.sent} == {"/web/api/v2.1/activities"}
 
 
-def test_a_count_carries_the_filters_and_asks_for_no_records(bench):
+def test_a_count_carries_the_filters_and_asks_for_no_records(bench: Any) -> None:
     bench.answers(bench.page([], total=61))
     assert bench.console.count(bench.endpoint, FILTERS) == 61
     assert bench.network.sent[0].query == {**FILTERS, "countOnly": "true"}
 
 
 @pytest.mark.parametrize("end", [None, "", "null"])
-def test_the_end_has_three_spellings(bench, end):
+def test_the_end_has_three_spellings(bench: Any, end: Any) -> None:
     bench.answers(bench.page([{"id": "1"}], end))
     assert len(bench.pages()) == 1
 
 
-def test_empty_pages_are_passed_while_their_cursor_is_new(bench):
+def test_empty_pages_are_passed_while_their_cursor_is_new(bench: Any) -> None:
     bench.answers(bench.page([], "a"), bench.page([{"id": "1"}], "b"), bench.page([], "c"), bench.page([{"id": "2"}]))
     assert bench.pages() == [b'{"id": "1"}', b'{"id": "2"}']
 
 
 @pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]])
-def test_cursors_that_run_in_a_circle_are_rejected(bench, cursors):
+def test_cursors_that_run_in_a_circle_are_rejected(bench: Any, cursors: Any) -> None:
     bench.answers(*(bench.page([{"id": str(number)}], cursor) for number, cursor in enumerate(cursors)))
     with pytest.raises(CursorRejected, match="twice"):
         bench.pages()
     assert len(bench.network.sent) == len(cursors)
 
 
-def test_empty_pages_without_end_are_rejected(bench):
+def test_empty_pages_without_end_are_rejected(bench: Any) -> None:
     bench.answers(*(bench.page([], f"c{number}") for number in range(500)))
     with pytest.raises(CursorRejected, match="empty pages"):
         bench.pages()
 
 
-def test_a_refused_page_size_is_halved_until_it_passes(bench):
+def test_a_refused_page_size_is_halved_until_it_passes(bench: Any) -> None:
     refused = bench.Reply(400, b'{"errors":[{"code":4000010,"detail":"limit: Must be at most 300","title":"x"}]}')
     bench.answers(refused, refused, bench.page([{"id": "1"}], "a"), bench.page([{"id": "2"}]))
     assert len(bench.pages()) == 2
@@ -100,7 +104,7 @@ def test_a_refused_page_size_is_halved_until_it_passes(bench):
         bench.pages()
 
 
-def test_a_503_in_the_middle_is_not_the_end(bench):
+def test_a_503_in_the_middle_is_not_the_end(bench: Any) -> None:
     bench.answers(
         bench.page([{"id": "1"}], "a"), bench.Reply(503), bench.Reply(503), bench.page([{"id": "2"}], "b"),
         bench.Reply(502, b"Bad Gateway"), bench.page([{"id": "3"}]),
@@ -109,7 +113,7 @@ def test_a_503_in_the_middle_is_not_the_end(bench):
     assert [sent.query.get("cursor") for sent in bench.network.sent] == [None, "a", "a", "a", "b", "b"]
 
 
-def test_requests_are_counted_for_each_task_with_their_retries(bench):
+def test_requests_are_counted_for_each_task_with_their_retries(bench: Any) -> None:
     bench.answers(bench.Reply(503), bench.page([], total=1))
     first, second = bench.console.begin(), bench.console.begin()
     first.count(bench.endpoint, {})

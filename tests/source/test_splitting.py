@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -41,13 +42,13 @@ def page_of(*records: bytes, cursor: bytes = b"null") -> bytes:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda record: repr(record[:24]))
-def test_an_odd_record_keeps_its_bytes_and_its_neighbours(bench, odd):
+def test_an_odd_record_keeps_its_bytes_and_its_neighbours(bench: Any, odd: Any) -> None:
     bench.answers(bench.Reply(200, page_of(GOOD, odd, GOOD, cursor=b'"next"')), bench.Reply(200, page_of(odd)))
     assert bench.pages() == [GOOD, odd, GOOD, odd]
     assert bench.network.sent[1].query["cursor"] == "next"
 
 
-def test_line_breaks_between_values_become_spaces_and_nothing_else_changes(bench):
+def test_line_breaks_between_values_become_spaces_and_nothing_else_changes(bench: Any) -> None:
     body = b'\xef\xbb\xbf{\r\n "data": [\r\n {\r\n  "id": "1",\n\t"b":  1.0 }\r\n,\n{ }\n] , "pagination": { } }\n'
     bench.answers(bench.Reply(200, body))
     assert bench.pages() == [b'{    "id": "1", \t"b":  1.0 }', b"{ }"]
@@ -55,7 +56,7 @@ def test_line_breaks_between_values_become_spaces_and_nothing_else_changes(bench
 
 @pytest.mark.parametrize("odd", [b'{"a":NaN}', b"{}"])
 @pytest.mark.parametrize("cut", [1, 2, 5, 40])
-def test_a_page_that_is_cut_off_is_refused_whole_also_with_an_odd_record(bench, odd, cut):
+def test_a_page_that_is_cut_off_is_refused_whole_also_with_an_odd_record(bench: Any, odd: Any, cut: Any) -> None:
     bench.answers(bench.Reply(200, page_of(odd, GOOD)[:-cut]))
     with pytest.raises(ProtocolError, match="cut off"):
         bench.make(patience=2.0).first_page(bench.endpoint, {})
@@ -74,13 +75,13 @@ def test_a_page_that_is_cut_off_is_refused_whole_also_with_an_odd_record(bench, 
         b'{"dat\\q":[NaN],"pagination":{}}',
     ],
 )
-def test_what_is_no_page_is_no_page(bench, body):
+def test_what_is_no_page_is_no_page(bench: Any, body: Any) -> None:
     bench.answers(bench.Reply(200, body))
     with pytest.raises(ProtocolError):
         bench.make(patience=2.0).first_page(bench.endpoint, {})
 
 
-def test_errors_beside_an_odd_record_are_still_seen(bench):
+def test_errors_beside_an_odd_record_are_still_seen(bench: Any) -> None:
     bench.answers(bench.Reply(200, b'{"data":[{"a":NaN}],"pagination":{},"errors":[{"title":"half a result"}]}'))
     with pytest.raises(ProtocolError, match="half a result"):
         bench.make(patience=2.0).first_page(bench.endpoint, {})
@@ -95,21 +96,21 @@ json_values = st.recursive(
 
 @given(st.lists(json_values, max_size=6), st.sampled_from([None, 1, "\t"]), st.booleans())
 @settings(max_examples=100)
-def test_the_splitter_agrees_with_a_parser(values, indent, ascii_only):
+def test_the_splitter_agrees_with_a_parser(values: Any, indent: Any, ascii_only: Any) -> None:
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     assert [json.loads(part.decode("utf-8", "surrogatepass")) for part in children(text)] == values
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), json_values, max_size=6))
 @settings(max_examples=100)
-def test_members_are_found_by_their_key(value):
+def test_members_are_found_by_their_key(value: Any) -> None:
     text = json.dumps(value).encode()
     assert {key: json.loads(part) for key, part in members(text).items()} == value
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), json_values, max_size=4), max_size=4))
 @settings(max_examples=60)
-def test_both_ways_of_splitting_give_the_same_bytes(records):
+def test_both_ways_of_splitting_give_the_same_bytes(records: Any) -> None:
     texts = [json.dumps(record).encode() for record in records]
     try:
         parsed = [bytes(raw) for raw in msgspec.json.decode(b"[" + b" , ".join(texts) + b"]", type=list[msgspec.Raw])]
@@ -118,11 +119,11 @@ def test_both_ways_of_splitting_give_the_same_bytes(records):
     assert children(b"[" + b" , ".join(texts) + b"]") == parsed == texts
 
 
-def test_the_last_of_equal_keys_counts():
+def test_the_last_of_equal_keys_counts() -> None:
     assert members(b'{"a":1,"b":2,"\\u0061":3}') == {"a": b"3", "b": b"2"}
 
 
-def test_one_line_changes_line_breaks_alone():
+def test_one_line_changes_line_breaks_alone() -> None:
     record = bytes(range(256))
     changed = one_line(record)
     assert [index for index in range(256) if changed[index] != record[index]] == [10, 13]
