@@ -35,7 +35,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Counts, digests, times and versions of one complete (instance, stream, window).
 
     `fetched = events + quarantined + duplicates` always. `collected_from` is later than the window's start only where
-    the begin of the collection lies inside the window.
+    the begin of the collection lies inside the window. `hits_sha256` is the digest of the hits object whose labels the
+    destinations hold; None in receipts of versions that did not keep it.
     """
 
     instance: str
@@ -56,6 +57,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     ruleset: str
     code_version: str
     fetched_at: str
+    hits_sha256: str | None = None
 
     @property
     def span(self) -> Window:
