@@ -137,7 +137,7 @@ def test_consoles_with_one_token_share_a_bucket_and_a_share_is_a_part_of_it(benc
     limits = Limits()
     endpoint = Endpoint("/activities", "createdAt", ("createdAt",), "createdAt", "x", rate=10.0, burst=30)
     bench.answers(bench.page([], total=1))
-    for share, expected in ((1.0, 70 / 10.0), (0.5, 85 / 5.0)):
+    for share, expected in ((1.0, 73 / 9.0), (0.5, 86.5 / 4.5)):
         limits = Limits()
         started = bench.clock.now
         one, other = (bench.make(limits=limits, share=share) for _ in range(2))

@@ -35,6 +35,7 @@ DEFAULT_PATIENCE = 900.0
 _BASE = "/web/api/v2.1"
 _EMPTY_PAGES = 100
 _SMALLEST_PAGE = 10
+_HEADROOM = 0.9  # of the rate; requests that leave evenly do not arrive evenly
 _FIRST_WAIT = 1.0
 _FIRST_WAIT_THROTTLED = 5.0
 
@@ -184,7 +185,8 @@ class Console:
         return self._call(_Request("GET", endpoint.path, params, endpoint.permission), read, bucket)
 
     def _bucket(self, path: str, rate: float = 2.0, burst: float = 5.0) -> Bucket:
-        return self._limits.bucket(self.host, self._account, path, rate=rate * self._share, burst=burst * self._share)
+        part = self._share * _HEADROOM
+        return self._limits.bucket(self.host, self._account, path, rate=rate * part, burst=burst * part)
 
     def _call(self, request: _Request, read: Callable[[Answer, str], _T], bucket: Bucket) -> _T:
         attempt = 0
