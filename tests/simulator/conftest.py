@@ -70,9 +70,7 @@ class Client:
         try:
             self._connection.request(method, path, body, headers)
             response = self._connection.getresponse()
-            return Answer(
-                response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
-            )
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         except (OSError, http.client.HTTPException):
             self.close()
             raise

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.simulator.conftest import ACTIVITIES, NOW, Client, Clock, Start, ids, iso
 
 from sentinelone_collector.simulator import Simulator
-from tests.simulator.conftest import ACTIVITIES, NOW, Client, Clock, Start, ids, iso
 
 BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SECONDS = st.integers(-4 * 86_400, 1_800)
@@ -133,7 +133,7 @@ def test_there_is_nothing_before_the_first_day_and_nothing_from_the_future(conso
 
 
 def test_records_appear_after_their_own_time(start: Start, clock: Clock) -> None:
-    console = start(records_per_day=1_000_000)
+    console = start(records_per_day=600_000)
     query = {"createdAt__gte": iso(NOW - timedelta(minutes=4)), "createdAt__lt": iso(NOW)}
     first = set(ids(console.all(**query)))
     clock.advance(seconds=5)
@@ -159,7 +159,7 @@ def test_a_late_share_appears_within_hours(start: Start, clock: Clock) -> None:
 
 
 def test_ids_hold_the_time_and_are_unique() -> None:
-    rows = [json.loads(row) for row in make(records_per_day=60_000).truth(NOW - timedelta(hours=6), NOW)]
+    rows = [json.loads(row) for row in make(records_per_day=1_000_000).truth(NOW - timedelta(minutes=9), NOW)]
     zero = datetime.fromisoformat("2017-01-01T00:00:00+00:00")
     for row in rows:
         gap = zero + timedelta(milliseconds=int(row["id"]) >> 23) - datetime.fromisoformat(row["createdAt"])
@@ -170,12 +170,12 @@ def test_ids_hold_the_time_and_are_unique() -> None:
 
 
 def test_some_records_share_a_microsecond_and_some_sit_on_edges() -> None:
-    times = [json.loads(row)["createdAt"] for row in make(records_per_day=40_000).truth(NOW - timedelta(days=1), NOW)]
+    times = [json.loads(row)["createdAt"] for row in make(records_per_day=12_000).truth(NOW - timedelta(days=1), NOW)]
     assert max(Counter(times).values()) >= 2
     on_edge = [text for text in times if text.endswith("0:00.000000Z")]
     before_edge = [text for text in times if text.endswith("9:59.999999Z")]
     assert len(on_edge) > 40
-    assert len(before_edge) > 10
+    assert len(before_edge) > 5
     assert "2026-09-15T00:00:00.000000Z" in on_edge
 
 
@@ -184,7 +184,7 @@ def test_some_records_share_a_microsecond_and_some_sit_on_edges() -> None:
     [{"users": 0}, {"days": 0}, {"records_per_day": 10**9}, {"late_share": 1.5}, {"scenarios": ["heist"]}],
 )
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be between|unknown scenario"):
+    with pytest.raises(ValueError, match=r"must be between|unknown scenario"):
         make(**options)
 
 

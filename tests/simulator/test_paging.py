@@ -3,10 +3,10 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
+from itertools import pairwise
 from urllib.parse import unquote
 
 import pytest
-
 from tests.simulator.conftest import ACTIVITIES, NOW, Client, Start, ids, iso
 
 ASCENDING = {"sortBy": "createdAt", "sortOrder": "asc"}
@@ -84,7 +84,7 @@ def test_windows_that_meet_share_no_record_and_lose_none(console: Client) -> Non
     edges = [midnight + timedelta(minutes=10 * number) for number in range(-6, 7)]
     parts = [
         found
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in pairwise(edges)
         for found in ids(console.all(**ASCENDING, createdAt__gte=iso(start), createdAt__lt=iso(end)))
     ]
     assert parts == ids(console.simulator.truth(edges[0], edges[-1]))
@@ -110,7 +110,9 @@ def test_a_time_may_be_written_in_each_accepted_form(console: Client, text: str)
     assert found
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-09-15", "2026-13-01T00:00:00Z", "178951140000", "2026-09-15T13:30:00.1234567Z"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-09-15", "2026-13-01T00:00:00Z", "178951140000", "2026-09-15T13:30:00.1234567Z"]
+)
 def test_other_times_are_refused(console: Client, text: str) -> None:
     refused(console, "createdAt__gte: Not a valid datetime.", createdAt__gte=text)
 
@@ -184,7 +186,9 @@ def test_the_cursor_is_the_console_s_and_holds_no_filters(console: Client) -> No
     )
 
 
-@pytest.mark.parametrize("spell", [lambda c: c, unquote, lambda c: c.replace("%", "%25")], ids=["once", "plain", "twice"])
+@pytest.mark.parametrize(
+    "spell", [lambda c: c, unquote, lambda c: c.replace("%", "%25")], ids=["once", "plain", "twice"]
+)
 def test_a_cursor_is_read_however_its_padding_is_escaped(console: Client, spell: object) -> None:
     pages = [console.get(limit=limit, **ASCENDING, **HOUR) for limit in range(1, 9)]
     page = next(page for page in pages if page.cursor and "%3D" in page.cursor)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sentinelone_collector.simulator._dice import Dice
 from sentinelone_collector.simulator._time import snowflake
 from sentinelone_collector.simulator.messages import Response, json_response, not_found, validation
-from sentinelone_collector.simulator.query import parse_query, scope_ids
+from sentinelone_collector.simulator.query import boolean, parse_query, scope_ids
 from sentinelone_collector.simulator.routes import Call, Endpoint
 from sentinelone_collector.simulator.tokens import Token
 from sentinelone_collector.simulator.world import World
@@ -16,7 +16,7 @@ from sentinelone_collector.simulator.world import World
 __all__ = ["ENDPOINTS"]
 
 _OWNER = 71
-_SCOPE_PARAMETERS = {"siteIds": scope_ids, "accountIds": scope_ids, "groupIds": scope_ids}
+_SCOPE_PARAMETERS = {"siteIds": scope_ids, "accountIds": scope_ids, "groupIds": scope_ids, "tenant": boolean}
 
 
 def _time(moment: datetime) -> str:
