@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import observable
-from sentinelone_collector.normalize.values import direction, email, text
+from sentinelone_collector.normalize.values import Folded, direction, email, text
 
 __all__ = ["CONSOLE", "RULES", "actor", "user"]
 
@@ -57,8 +57,8 @@ def user(row: Row, path: str, name: str | None, uid: str | None, observables: li
     return name is not None or uid is not None
 
 
-def actor(rule: str, row: Row, record: Mapping[str, Any], data: Mapping[str, Any], seen: list[dict[str, Any]]) -> bool:
-    """Write the actor; return whether it is a console user. `data` has folded keys, `seen` takes the observables."""
+def actor(rule: str, row: Row, record: Mapping[str, Any], data: Folded, seen: list[dict[str, Any]]) -> bool:
+    """Write the actor; return whether it is a console user. `seen` takes the observables."""
     if rule == "detection":
         return False
     by_itself = (

@@ -1,12 +1,13 @@
 """Rows to Arrow tables and back to OCSF JSON events.
 
-A row is a flat dict from an attribute's dotted path (`actor.user.name`) to its value; lists of objects are lists of
-dicts. Rows become columns leaf by leaf, without a nested dict per event, which would cost more than the mapping itself.
+A row is flat: from an attribute's dotted path (`actor.user.name`) to its value; lists of objects are lists of dicts.
+Rows become columns leaf by leaf, without a nested dict per event, which would cost more than the mapping itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "iter_events", "to_event", "to_table"]
 
-Row = dict[str, Any]
 _BATCH = 4096
+
+
+class Row(dict[str, Any]):
+    """The attributes of one event by dotted path.
+
+    `base` holds those that it shares with all events of its kind; they stand in one place in memory and become columns
+    at once. A row's own attribute takes precedence.
+    """
+
+    __slots__ = ("base",)
+    base: Mapping[str, Any]
+
+    def whole(self) -> dict[str, Any]:
+        """Return shared and own attributes together."""
+        return {**self.base, **self}
 
 
 def to_table(rows: Sequence[Row]) -> pa.Table:
@@ -30,70 +45,125 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
 
     count = len(rows)
     columns: dict[str, list[Any]] = {}
+    places: dict[int, int] = {}
+    bases: list[Mapping[str, Any]] = []
+    kinds: list[int] = []
     for index, row in enumerate(rows):
         for path, value in row.items():
             column = columns.get(path)
             if column is None:
                 column = columns[path] = [None] * count
             column[index] = value
-    schema = event_schema()
-    builder = _Builder(columns, count)
-    arrays = [builder.build(field.name, field.type) for field in schema]
-    if columns:
-        raise ValueError(f"attributes missing from event_schema.json: {', '.join(sorted(columns))}")
-    return pa.Table.from_arrays(arrays, schema=schema)
+        place = places.setdefault(id(row.base), len(bases))
+        if place == len(bases):
+            bases.append(row.base)
+        kinds.append(place)
+    builder = _Builder(columns, bases, kinds)
+    arrays = [builder.build(node) for node in _nodes()]
+    if builder.left:
+        raise ValueError(f"attributes missing from event_schema.json: {', '.join(sorted(builder.left))}")
+    return pa.Table.from_arrays(arrays, schema=event_schema())
+
+
+class _Node:
+    """One attribute of the schema, with what Arrow needs to build it."""
+
+    def __init__(self, path: str, field: Any) -> None:
+        import pyarrow as pa
+
+        self.path = path
+        self.name = field.name
+        self.type = field.type
+        self.fields: list[Any] = []
+        self.item: _Node | None = None
+        if pa.types.is_struct(field.type):
+            self.fields = list(field.type)
+        elif pa.types.is_list(field.type):
+            self.item = _Node(f"{path}[]", field.type.value_field)
+        self.children = [_Node(f"{path}.{child.name}", child) for child in self.fields]
+        self._nulls: dict[int, Any] = {}
+
+    def nulls(self, count: int) -> Any:
+        """Return an array of nulls; most attributes are absent from most batches, which share these."""
+        import pyarrow as pa
+
+        found = self._nulls.get(count)
+        if found is None:
+            self._nulls = {count: pa.nulls(count, self.type)}  # batches are mostly of one size
+            found = self._nulls[count]
+        return found
+
+
+@cache
+def _nodes() -> tuple[_Node, ...]:
+    return tuple(_Node(field.name, field) for field in event_schema())
 
 
 class _Builder:
-    """Takes columns out of a dict and gives arrays; what is left at the end was not declared."""
+    """Gives the arrays of a batch; `left` holds the attributes that were not asked for."""
 
-    def __init__(self, columns: dict[str, list[Any]], count: int) -> None:
-        self._columns = columns
-        self._count = count
-        self._prefixes = {path[:place] for path in columns for place, letter in enumerate(path) if letter == "."}
-
-    def build(self, path: str, kind: Any) -> Any:
+    def __init__(self, columns: dict[str, list[Any]], bases: Sequence[Mapping[str, Any]], kinds: Sequence[int]) -> None:
         import pyarrow as pa
 
-        if path in self._columns:
-            return _array(self._columns.pop(path), kind)
-        if path in self._prefixes and pa.types.is_struct(kind):
-            children = [self.build(f"{path}.{field.name}", field.type) for field in kind]
-            return _struct(children, kind)
-        return pa.nulls(self._count, kind)
+        self._columns = columns
+        self._bases = bases
+        self._kinds = kinds
+        self._take = pa.array(kinds, pa.int32())
+        self.left = set(columns).union(*bases)
+        self._objects = {path[:place] for path in self.left for place, letter in enumerate(path) if letter == "."}
+
+    def build(self, node: _Node) -> Any:
+        if node.path in self.left:
+            self.left.remove(node.path)
+            return self._column(node)
+        if node.path in self._objects and node.fields:
+            return _struct(node, [self.build(child) for child in node.children], len(self._kinds))
+        return node.nulls(len(self._kinds))
+
+    def _column(self, node: _Node) -> Any:
+        own = self._columns.get(node.path)
+        shared = [base.get(node.path) for base in self._bases]
+        if own is None:
+            return _array(node, shared).take(self._take)
+        if any(value is not None for value in shared):
+            own = [shared[kind] if value is None else value for value, kind in zip(own, self._kinds, strict=True)]
+        return _array(node, own)
 
 
-def _array(values: Sequence[Any], kind: Any) -> Any:
+def _array(node: _Node, values: Sequence[Any]) -> Any:
     import pyarrow as pa
 
-    if pa.types.is_list(kind):
+    if node.item is not None:
         ends = list(accumulate((len(value) if value else 0 for value in values), initial=0))
         offsets = [None if value is None else start for value, start in zip(values, ends, strict=False)]
         items = list(chain.from_iterable(value for value in values if value))
         return pa.ListArray.from_arrays(
-            pa.array([*offsets, ends[-1]], pa.int32()), _array(items, kind.value_type), type=kind
+            pa.array([*offsets, ends[-1]], pa.int32()), _array(node.item, items), type=node.type
         )
-    if pa.types.is_struct(kind):
+    if node.fields:
         children = [
-            _array([None if value is None else value.get(field.name) for value in values], field.type) for field in kind
+            _array(child, [None if value is None else value.get(child.name) for value in values])
+            for child in node.children
         ]
-        return _struct(children, kind)
-    return pa.array(values, kind)
+        return _struct(node, children, len(values))
+    return pa.array(values, node.type)
 
 
-def _struct(children: list[Any], kind: Any) -> Any:
+def _struct(node: _Node, children: list[Any], count: int) -> Any:
     """Return the objects, null where one holds nothing, so that readers see no empty objects."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     mask = None
     for child in children:
-        if child.null_count < len(child):
+        if child.null_count == 0:
+            return pa.StructArray.from_arrays(children, fields=node.fields)
+        if child.null_count < count:
             absent = child.is_null()
             mask = absent if mask is None else pc.and_(mask, absent)
     if mask is None:
-        return pa.nulls(len(children[0]), kind)
-    return pa.StructArray.from_arrays(children, fields=list(kind), mask=mask)
+        return node.nulls(count)
+    return pa.StructArray.from_arrays(children, fields=node.fields, mask=mask)
 
 
 def to_event(row: Mapping[str, Any]) -> dict[str, Any]:

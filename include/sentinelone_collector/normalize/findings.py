@@ -9,7 +9,7 @@ from typing import Any
 
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import caption, observable
-from sentinelone_collector.normalize.values import epoch_ms, ips, number, text
+from sentinelone_collector.normalize.values import Folded, epoch_ms, ips, number, text
 
 __all__ = ["Finding", "alert", "file", "threat"]
 
@@ -22,11 +22,11 @@ _PORT_BITS = 16
 
 @dataclass(slots=True)
 class Finding:
-    """What a finding is made from; `data` has folded keys, `observables` collects."""
+    """What a finding is made from; `observables` collects."""
 
     row: Row
     record: Mapping[str, Any]
-    data: Mapping[str, Any]
+    data: Folded
     observables: list[dict[str, Any]]
 
 

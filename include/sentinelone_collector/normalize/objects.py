@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from sentinelone_collector.normalize.actors import CONSOLE, user
 from sentinelone_collector.normalize.columns import Row
@@ -13,7 +13,7 @@ from sentinelone_collector.normalize.findings import Finding, alert, threat
 from sentinelone_collector.normalize.ocsf import caption, observable
 from sentinelone_collector.normalize.record import VENDOR
 from sentinelone_collector.normalize.table import Route
-from sentinelone_collector.normalize.values import ips, text
+from sentinelone_collector.normalize.values import Folded, ips, text
 
 __all__ = ["OBJECTS", "Activity", "device", "endpoint"]
 
@@ -49,7 +49,7 @@ def endpoint(activity: Activity) -> None:
 
 def device(activity: Activity) -> None:
     """Write the endpoint that the activity is about, where it names one."""
-    record, data, row = activity.record, activity.data, activity.row
+    record, data, row, seen = activity.record, activity.data, activity.row, activity.observables
     uid = text(record.get("agentId"))
     host = text(data.get("computername")) or text(data.get("origagentname"))
     if uid is None and host is None:
@@ -59,23 +59,21 @@ def device(activity: Activity) -> None:
     row["device.type"] = caption("device", kind)
     if uid is not None:
         row["device.uid"] = uid
-        activity.observables.append(observable("device.uid", 10, uid))
+        seen.append(observable("device.uid", 10, uid))
     if host is not None:
         row["device.hostname"] = host
-        activity.observables.append(observable("device.hostname", 1, host))
-    other = text(data.get("uuid")) or text(data.get("origagentuuid"))
-    if other is not None:
-        row["device.uid_alt"] = other
+        seen.append(observable("device.hostname", 1, host))
+    _set(row, "device.uid_alt", text(data.get("uuid")) or text(data.get("origagentuuid")))
     addresses = ips(data.get("externalip"))
     if addresses:
         row["device.ip"] = addresses[0]
-        activity.observables.extend(observable("device.ip", 2, address) for address in addresses)
-    _device_scope(activity)
+        for address in addresses:
+            seen.append(observable("device.ip", 2, address))  # a generator costs more for one address
+    _device_scope(record, data, row)
     _device_system(activity)
 
 
-def _device_scope(activity: Activity) -> None:
-    record, data, row = activity.record, activity.data, activity.row
+def _device_scope(record: Mapping[str, Any], data: Folded, row: Row) -> None:
     account = text(record.get("accountId"))
     account_name = text(record.get("accountName")) or text(data.get("accountname"))
     if account is not None or account_name is not None:
@@ -83,9 +81,9 @@ def _device_scope(activity: Activity) -> None:
         _set(row, "device.org.name", account_name)
         _set(row, "device.org.ou_uid", text(record.get("siteId")))
         _set(row, "device.org.ou_name", text(record.get("siteName")) or text(data.get("sitename")))
-    group = {"uid": text(record.get("groupId")), "name": text(record.get("groupName")) or text(data.get("groupname"))}
-    if group["uid"] is not None or group["name"] is not None:
-        row["device.groups"] = [group]
+    group, group_name = text(record.get("groupId")), text(record.get("groupName")) or text(data.get("groupname"))
+    if group is not None or group_name is not None:
+        row["device.groups"] = [{"uid": group, "name": group_name}]
 
 
 def _device_system(activity: Activity) -> None:
@@ -105,7 +103,7 @@ def _set(row: Row, path: str, value: str | None) -> None:
 
 
 def _event(activity: Activity) -> None:
-    kind = activity.row.get("metadata.event_code", "unknown")
+    kind = activity.row.whole().get("metadata.event_code", "unknown")
     activity.row["api.operation"] = f"activity:{kind}"
 
 
@@ -146,7 +144,7 @@ def _role_change(activity: Activity) -> None:
     data, row = activity.data, activity.row
     role = text(data.get("role"))
     if role is None or role == text(data.get("oldrole")) or text(data.get("oldrole")) is None:
-        row |= activity.route.bases["same role"]
+        row.base = activity.route.bases["same role"]
     else:
         scope = text(data.get("scopelevelname")) or text(data.get("scopename")) or text(data.get("userscope"))
         row["privileges"] = [role if scope is None else f"{role}@{scope}"]

@@ -1,12 +1,13 @@
-"""Rows in order of (time, uid), in groups of fixed size, within bounded memory.
+"""Rows in order of (time, uid), within bounded memory.
 
 The raw object is in order of the console's time already, so a short look ahead sorts it. Where it is not, sorted runs
-of raw lines go to disk and are merged; both ways give the same rows in the same groups.
+of raw lines go to disk and are merged; both ways give the same rows in the same order.
 """
 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,53 +15,70 @@ from typing import Final
 
 from sentinelone_collector.normalize.columns import Row
 
-__all__ = ["GROUP", "LOOK_AHEAD", "Unsorted", "in_order", "merged"]
+__all__ = ["BATCH", "Unsorted", "in_order", "merged"]
 
-GROUP: Final = 20_000  # rows of a row group; part of the bytes of every event file
-LOOK_AHEAD: Final = 4_000  # rows that are held back to sort what is nearly sorted
+BATCH: Final = 1_000  # rows that are mapped and turned into columns at once; few enough for the processor's cache
+_LOOK_AHEAD: Final = 1_000  # rows held back, so that a straggler finds its place
+_MOST_HELD: Final = 20_000  # rows of one millisecond that are held back together
+_RUN: Final = 20_000  # lines of a sorted run on disk
 
 
 class Unsorted(Exception):  # it never leaves this room
     """The rows are further out of order than the look ahead reaches."""
 
 
+def _time(row: Row) -> int:
+    time: int = row["time"]
+    return time
+
+
 def _key(row: Row) -> tuple[int, str]:
     return row["time"], row["metadata.uid"]
 
 
-def in_order(rows: Iterable[Row], *, group: int = GROUP, look_ahead: int = LOOK_AHEAD) -> Iterator[list[Row]]:
-    """Yield nearly sorted rows in groups, sorted; raise `Unsorted` where a row comes too late for its group."""
+def in_order(
+    rows: Iterable[Row], *, batch: int = BATCH, look_ahead: int = _LOOK_AHEAD, most_held: int = _MOST_HELD
+) -> Iterator[list[Row]]:
+    """Yield nearly sorted rows sorted, in lists of some `batch` rows; raise `Unsorted` where a row comes too late.
+
+    Rows of one millisecond come in any order, so a millisecond is held back until it is complete.
+    """
     rows = iter(rows)
     held: list[Row] = []
     last = (0, "")
-    while True:
-        held.extend(islice(rows, group + look_ahead - len(held)))
-        if not held:
-            return
+    while fresh := list(islice(rows, batch)):
+        held += fresh
         held.sort(key=_key)
         if _key(held[0]) < last:
             raise Unsorted
-        ready, held = held[:group], held[group:]
-        last = _key(ready[-1])
-        yield ready
+        cut = len(held) - look_ahead
+        if cut > 0:
+            whole = bisect_left(held, _time(held[cut]), key=_time)
+            cut = whole if whole or len(held) < most_held else cut
+        if cut > 0:
+            last = _key(held[cut - 1])
+            yield held[:cut]
+            held = held[cut:]
+    if held:
+        yield held
 
 
 def merged(
-    lines: Iterable[bytes], to_row: Callable[[bytes], Row], folder: Path, *, group: int = GROUP, run: int = GROUP
+    lines: Iterable[bytes], to_row: Callable[[bytes], Row], folder: Path, *, batch: int = BATCH, run: int = _RUN
 ) -> Iterator[list[Row]]:
-    """Yield the rows of lines in any order in sorted groups, through sorted runs of lines in a folder.
+    """Yield the rows of lines in any order sorted, in lists of `batch`, through sorted runs of lines in a folder.
 
     Only one run is in memory at a time; each line is mapped twice.
     """
     lines = iter(lines)
     paths: list[Path] = []
-    while batch := list(islice(lines, run)):
-        batch.sort(key=lambda line: _key(to_row(line)))
+    while chunk := list(islice(lines, run)):
+        chunk.sort(key=lambda line: _key(to_row(line)))
         paths.append(folder / f"run-{len(paths)}")
         with paths[-1].open("wb") as file:
-            file.writelines(line + b"\n" for line in batch)
+            file.writelines(line + b"\n" for line in chunk)
     rows = heapq.merge(*(_rows(path, to_row) for path in paths), key=_key)
-    while ready := list(islice(rows, group)):
+    while ready := list(islice(rows, batch)):
         yield ready
 
 

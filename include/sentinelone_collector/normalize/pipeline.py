@@ -25,6 +25,7 @@ from sentinelone_collector.windows import Window
 
 __all__ = ["normalize"]
 
+_ROW_GROUP = 20_000  # rows; part of the bytes of every event file
 # Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
 _PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
@@ -99,10 +100,10 @@ class _Work:
         with QuarantineFile(self.quarantine_file) as quarantine:
             if sort_on_disk:
                 good = (line for line, _ in self._mapped(quarantine))
-                groups = merged(good, self._row, self.folder)
+                batches = merged(good, self._row, self.folder)
             else:
-                groups = in_order(row for _, row in self._mapped(quarantine))
-            self._write_groups(groups)
+                batches = in_order(row for _, row in self._mapped(quarantine))
+            self._write_groups(batches)
         self.quarantined = quarantine.records
 
     def _row(self, line: bytes) -> Row:
@@ -120,19 +121,25 @@ class _Work:
             else:
                 yield line, row
 
-    def _write_groups(self, groups: Iterable[list[Row]]) -> None:
+    def _write_groups(self, batches: Iterable[list[Row]]) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = event_schema()
-        with pq.ParquetWriter(self.events_file, schema, **_parquet_settings()) as writer:
-            for rows in groups:
-                writer.write_table(to_table(rows), row_group_size=len(rows))
+        with pq.ParquetWriter(self.events_file, event_schema(), **_parquet_settings()) as writer:
+            held = event_schema().empty_table()
+            for rows in batches:
                 self.events += len(rows)
                 self._count_unknown(rows)
+                held = pa.concat_tables([held, to_table(rows)])
+                while held.num_rows >= _ROW_GROUP:
+                    writer.write_table(held.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
+                    held = held.slice(_ROW_GROUP)
+            if held.num_rows:
+                writer.write_table(held, row_group_size=_ROW_GROUP)
 
     def _count_unknown(self, rows: list[Row]) -> None:
         for row in rows:
-            if UNKNOWN_TYPE in row.get("metadata.labels", ()):
+            if UNKNOWN_TYPE in row.base.get("metadata.labels", ()):
                 self.unknown[row.get("metadata.event_code", "none")] += 1
 
 

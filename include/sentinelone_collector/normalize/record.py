@@ -46,7 +46,7 @@ class Context:
         return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
 
 
-def common() -> Row:
+def common() -> dict[str, Any]:
     """Return the attributes that are the same in every event."""
     return {
         "metadata.version": VERSION,

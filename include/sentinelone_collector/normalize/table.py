@@ -19,7 +19,7 @@ from typing import Any, Final
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import OTHER, caption, classification
 from sentinelone_collector.normalize.record import common
-from sentinelone_collector.normalize.values import direction
+from sentinelone_collector.normalize.values import Folded, direction
 
 __all__ = ["UNKNOWN_TYPE", "Route", "routes", "unknown_route"]
 
@@ -40,16 +40,21 @@ class Route:
     object: str
     detail: str
     direction_fields: tuple[str, ...]
-    bases: Mapping[str, Row] = field(repr=False)
+    bases: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
-    def base(self, data: Mapping[str, Any]) -> Row:
-        """Return a new row with the constant attributes; `data` has folded keys."""
+    def row(self, data: Folded) -> Row:
+        """Return a new row with the attributes that all activities of this kind and direction share."""
+        row = Row()
         if not self.direction_fields:
-            return self.bases[""].copy()
+            row.base = self.bases[""]
+            return row
         for name in self.direction_fields:
-            if data.get(name) is not None:
-                return self.bases[direction(data[name])].copy()
-        return self.bases["unknown"].copy()
+            value = data.get(name)
+            if value is not None:
+                row.base = self.bases[direction(value)]
+                return row
+        row.base = self.bases["unknown"]
+        return row
 
 
 @cache
@@ -89,7 +94,7 @@ def _route(line: Mapping[str, str]) -> Route:
     )
 
 
-def _bases(line: Mapping[str, str], fixed: str, *, with_fields: bool) -> Iterator[tuple[str, Row]]:
+def _bases(line: Mapping[str, str], fixed: str, *, with_fields: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
     class_uid, activity = int(line["class"]), int(line["activity"])
     if not with_fields:
         yield "", _base(line, class_uid, activity, fixed)
@@ -100,7 +105,7 @@ def _bases(line: Mapping[str, str], fixed: str, *, with_fields: bool) -> Iterato
         yield known, _base(line, class_uid, int(line.get(known) or activity), known)
 
 
-def _base(line: Mapping[str, str], class_uid: int, activity: int, known: str) -> Row:
+def _base(line: Mapping[str, str], class_uid: int, activity: int, known: str) -> dict[str, Any]:
     severity = int(line["severity"])
     row = common() | classification(class_uid, activity, source_name=line["name"] or "Other")
     row |= {"severity_id": severity, "severity": caption("severity", severity)}
@@ -117,7 +122,7 @@ def _base(line: Mapping[str, str], class_uid: int, activity: int, known: str) ->
     return row
 
 
-def _status(class_uid: int, status: str) -> Row:
+def _status(class_uid: int, status: str) -> dict[str, Any]:
     known, kind = (_FINDING_STATUS, "finding_status") if class_uid == _FINDING else (_STATUS, "status")
     if status in known:
         return {"status_id": known[status], "status": caption(kind, known[status])}

@@ -15,10 +15,10 @@ from sentinelone_collector.windows import parse_time
 __all__ = [
     "EARLIEST_MS",
     "LATEST_MS",
+    "Folded",
     "direction",
     "email",
     "epoch_ms",
-    "fold",
     "ips",
     "number",
     "redact",
@@ -33,16 +33,27 @@ _SNOWFLAKE_BITS: Final = 63
 _TIME_LENGTH: Final = len("2026-11-22T10:00:00.123456Z")  # the console's own form, worth a fast path
 _MASK: Final = "***"
 _EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_SECRET = re.compile(r"(?:passphrase|password|token|secret|apikey|licensekey|privatekey|recoverycodes?)$")
-_CONTAINERS = (dict, list)
+_SECRETS = (
+    "passphrase",
+    "password",
+    "token",
+    "secret",
+    "apikey",
+    "licensekey",
+    "privatekey",
+    "recoverycode",
+    "recoverycodes",
+)
+SECRET_ENDINGS: Final = ("passphrase", "password", "token", "secret", "key", "code", "codes")
+_CONTAINERS = frozenset({dict, list})
 _ON = frozenset({"true", "enabled", "enable", "on", "yes", "1", "active", "activated"})
 _OFF = frozenset({"false", "disabled", "disable", "off", "no", "0", "inactive", "deactivated"})
 
 
 def text(value: Any) -> str | None:
-    """Return a text or an exact integer as text; None for anything else and for blank text."""
+    """Return a text or an exact integer as text; None for anything else and for empty text."""
     if type(value) is str:
-        return value if value and not value.isspace() else None
+        return value or None
     return str(value) if type(value) is int else None
 
 
@@ -133,32 +144,47 @@ def snowflake_ms(record_id: Any) -> int | None:
 
 
 @lru_cache(maxsize=1 << 12)
-def _shape(keys: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the keys folded to lower case, and those whose values are secrets; records repeat a few hundred shapes."""
-    secrets = tuple(key for key in keys if _SECRET.search(key.lower().replace("_", "").replace("-", "")))
-    return tuple(key.lower() for key in keys), secrets
+def _shape(keys: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the keys by their lower case, and those whose values are secrets; records repeat a few hundred shapes."""
+    secrets = tuple(key for key in keys if key.lower().replace("_", "").replace("-", "").endswith(_SECRETS))
+    return {key.lower(): key for key in keys}, secrets
 
 
-def fold(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the mapping with lower-case keys; of keys that differ in case only, the first that holds a value wins."""
-    folded, _ = _shape(tuple(mapping))
-    result = dict(zip(folded, mapping.values(), strict=True))
-    if len(result) < len(mapping):
-        result = {}
-        for key, value in zip(folded, mapping.values(), strict=True):
-            if result.get(key) in (None, ""):
-                result[key] = value
-    return result
+class Folded:
+    """A mapping read by lower-case keys, whatever the case of its own; it costs no second dict."""
+
+    __slots__ = ("_keys", "_values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._keys, _ = _shape(tuple(values))
+        self._values = values if len(self._keys) == len(values) else self._merged(values)
+
+    def _merged(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one value for each folded key: of keys that differ in case only, the first that holds something."""
+        merged: dict[str, Any] = {}
+        for key, value in values.items():
+            name = self._keys[key.lower()]
+            if merged.get(name) in (None, ""):
+                merged[name] = value
+        return merged
+
+    def get(self, name: str) -> Any:
+        """Return the value of a lower-case key, None where there is none."""
+        key = self._keys.get(name)
+        return None if key is None else self._values[key]
 
 
 def redact(value: Any) -> Any:
-    """Return the value with a mask in place of tokens, passphrases and keys, at any depth."""
+    """Return the value with a mask in place of tokens, passphrases and keys, at any depth; itself if it has none."""
     if type(value) is list:
-        return [redact(item) for item in value]
+        clean = [redact(item) for item in value]
+        return clean if any(new is not old for new, old in zip(clean, value, strict=True)) else value
     if type(value) is not dict:
         return value
-    result = {key: redact(inner) if type(inner) in _CONTAINERS else inner for key, inner in value.items()}
-    for key in _shape(tuple(value))[1]:
-        if type(value[key]) is not bool and value[key] not in (None, ""):
-            result[key] = _MASK
-    return result
+    secrets = _shape(tuple(value))[1]
+    inner = [key for key, held in value.items() if type(held) in _CONTAINERS]
+    if not secrets and not inner:
+        return value
+    changed = {key: clean for key in inner if (clean := redact(value[key])) is not value[key]}
+    changed |= {key: _MASK for key in secrets if value[key] and type(value[key]) is not bool}
+    return {**value, **changed} if changed else value

@@ -11,7 +11,7 @@ from sentinelone_collector.normalize.columns import Row, to_event
 from sentinelone_collector.normalize.objects import OBJECTS, Activity, device, endpoint
 from sentinelone_collector.normalize.record import Context, json_text, stamp
 from sentinelone_collector.normalize.table import Route, routes, unknown_route
-from sentinelone_collector.normalize.values import fold, number, text
+from sentinelone_collector.normalize.values import Folded, number, text
 from sentinelone_collector.source.endpoint import Endpoint, Stream
 
 __all__ = ["STREAM", "map_activity", "map_record"]
@@ -24,13 +24,13 @@ _OBJECT_DUMP = re.compile(r"<\w+ (?:at 0x\w+ )?with [^>]*>")
 def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     """Return the row of one activity; raise `RecordError` where it has neither a time nor an id that holds one."""
     data = record.get("data")
-    folded = fold(data) if type(data) is dict else {}
+    folded = Folded(data if type(data) is dict else {})
     code = record.get("activityType")
     kind = number(code)
     route = routes().get(kind) if kind is not None else None
     if route is None:
         route = unknown_route()
-    row = route.base(folded)
+    row = route.row(folded)
     stamp(row, record, raw, context, record.get("createdAt"))
     activity = Activity(row, record, folded, [], route)
     if route is unknown_route() and text(code) is not None:
@@ -51,7 +51,7 @@ def map_activity(record: Mapping[str, Any], raw: bytes, context: Context) -> dic
 
     Raise `RecordError` where the record has neither a time nor an id that holds one.
     """
-    return to_event(map_record(record, raw.decode(), context))
+    return to_event(map_record(record, raw.decode(), context).whole())
 
 
 def _message(record: Mapping[str, Any], route: Route) -> str:
