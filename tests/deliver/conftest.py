@@ -109,16 +109,18 @@ class World:
     hits: dict[Window, list[Hit]] = field(default_factory=dict)
 
     @property
+    def content(self) -> dict[str, Any]:
+        return {
+            "slug": self.slug,
+            "name": "EMEA",
+            "connection_id": "sentinelone_emea",
+            "live_since": "2026-11-22",
+            "destinations": [dict(entry) for entry in self.destinations],
+        }
+
+    @property
     def instance(self) -> Instance:
-        return Instance.model_validate(
-            {
-                "slug": self.slug,
-                "name": "EMEA",
-                "connection_id": "sentinelone_emea",
-                "live_since": "2026-11-22",
-                "destinations": [dict(entry) for entry in self.destinations],
-            }
-        )
+        return Instance.model_validate(self.content)
 
     def key(self, part: str, window: Window) -> str:
         return object_key(part, self.slug, STREAM, window)
