@@ -95,7 +95,7 @@ def test_the_audit_leaves_active_runs_alone_and_repeats_ended_ones() -> None:
         state = states[CALENDAR.window_at(start)]
         return None if state is None else Run(f"run-{start}", state)
 
-    chosen = triggers(reversed(windows), run_of, at_most=100)
+    chosen = triggers(reversed(windows), run_of, upcoming=None, at_most=100)
     assert [window for window, _ in chosen] == [windows[0], windows[3], windows[4], windows[5]]
     assert [run.run_id if run else None for _, run in chosen] == [
         None,
@@ -103,4 +103,16 @@ def test_the_audit_leaves_active_runs_alone_and_repeats_ended_ones() -> None:
         f"run-{windows[4].start}",
         None,
     ]
-    assert [window for window, _ in triggers(windows, run_of, at_most=2)] == [windows[0], windows[3]]
+    first_two = triggers(windows, run_of, upcoming=None, at_most=2)
+    assert [window for window, _ in first_two] == [windows[0], windows[3]]
+
+
+def test_the_audit_leaves_to_the_scheduler_what_it_still_comes_to() -> None:
+    windows = list(CALENDAR.touching(NOON, NOON + timedelta(hours=1)))
+    failed = windows[4]
+
+    def run_of(start: datetime) -> Run | None:
+        return Run("run", "failed") if start == failed.start else None
+
+    chosen = triggers(windows, run_of, upcoming=windows[2].start, at_most=100)
+    assert [window for window, _ in chosen] == [windows[0], windows[1], failed]

@@ -26,13 +26,22 @@ _AT_MOST = 500
 
 
 def triggers(
-    missing: Iterable[Window], run_of: Callable[[datetime], runs.Run | None], *, at_most: int
+    missing: Iterable[Window],
+    run_of: Callable[[datetime], runs.Run | None],
+    *,
+    upcoming: datetime | None,
+    at_most: int,
 ) -> list[tuple[Window, runs.Run | None]]:
-    """Return the missing windows without an active run, oldest first, with the run to repeat where there is one."""
+    """Return the missing windows that nobody is going to collect, oldest first, with the run to repeat if there is one.
+
+    Left out are windows with an active run, and those without any run from `upcoming` on: the scheduler is merely
+    behind and comes to them by itself.
+    """
     chosen: list[tuple[Window, runs.Run | None]] = []
     for window in sorted(missing):
         run = run_of(window.start)
-        if run is None or run.state not in runs.ACTIVE:
+        scheduled = run is None and upcoming is not None and window.start >= upcoming
+        if not scheduled and (run is None or run.state not in runs.ACTIVE):
             chosen.append((window, run))
         if len(chosen) == at_most:
             break
@@ -47,19 +56,20 @@ def audit_instance(slug: str) -> dict[str, Any]:
     summary: dict[str, Any] = {"instance": slug, "missing": len(missing), "started": []}
     if not missing:
         return summary
-    paused = runs.is_paused(instance.dag_id)
-    if paused is not False:
+    dag = runs.dag_of(instance.dag_id)
+    if dag is None or dag.is_paused:
         _log.warning(
             "%s: %d windows are missing, the first is %s, but DAG %s is %s; nothing is started",
             slug,
             len(missing),
             missing[0],
             instance.dag_id,
-            "paused: unpause it" if paused else "not known to Airflow yet",
+            "not known to Airflow yet" if dag is None else "paused: unpause it",
         )
-        return summary | {"paused": bool(paused)}
+        return summary | {"paused": dag is not None}
     at_most = int(os.environ.get("S1C_AUDIT_AT_MOST", _AT_MOST))
-    for window, run in triggers(missing, lambda start: runs.run_of(instance.dag_id, start), at_most=at_most):
+    lost = triggers(missing, lambda start: runs.run_of(instance.dag_id, start), upcoming=dag.upcoming, at_most=at_most)
+    for window, run in lost:
         _log.warning("%s: window %s has no receipt and no active run; collecting it", slug, window)
         summary["started"].append(runs.start_run(instance.dag_id, window.start, existing=run, note="audit: no receipt"))
     return summary

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["ACTIVE", "Run", "is_paused", "run_of", "start_run"]
+__all__ = ["ACTIVE", "Dag", "Run", "dag_of", "run_of", "start_run"]
 
 ACTIVE = frozenset({"queued", "running"})
 
@@ -24,14 +24,22 @@ class Run:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A DAG; from the logical date `upcoming` on the scheduler creates the runs by itself, None if it creates none."""
+
+    is_paused: bool
+    upcoming: datetime | None
+
+
 def _ask(message: Any) -> Any:
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
     return SUPERVISOR_COMMS.send(message)
 
 
-def is_paused(dag_id: str) -> bool | None:
-    """Say whether a DAG is paused; None where Airflow does not know the DAG (yet)."""
+def dag_of(dag_id: str) -> Dag | None:
+    """Return what Airflow knows of a DAG; None where it does not know it (yet)."""
     from airflow.sdk.exceptions import AirflowRuntimeError
     from airflow.sdk.execution_time.comms import ErrorResponse, GetDag
 
@@ -39,7 +47,7 @@ def is_paused(dag_id: str) -> bool | None:
         answer = _ask(GetDag(dag_id=dag_id))
     except AirflowRuntimeError:
         return None
-    return None if isinstance(answer, ErrorResponse) else bool(answer.is_paused)
+    return None if isinstance(answer, ErrorResponse) else Dag(bool(answer.is_paused), answer.next_dagrun)
 
 
 def run_of(dag_id: str, logical_date: datetime) -> Run | None:

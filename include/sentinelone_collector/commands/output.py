@@ -36,7 +36,7 @@ Moment = typer.Option(parser=_moment, metavar="TIME", help="UTC, like 2026-11-22
 
 def say(text: str, *, style: str | None = None) -> None:
     """Print words for people on standard error; square brackets in them are no markup."""
-    _stderr.print(text, style=style, markup=False)
+    _stderr.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def emit(value: Any) -> None:
@@ -57,8 +57,10 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping) and {"start", "end"} <= set(value):
-        return f"{value['start']} → {value['end']}"
+        return f"{_cell(value['start'])} → {_cell(value['end'])}"
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     return str(value)
