@@ -110,9 +110,9 @@ def test_bad_files_are_import_errors_that_hide_no_other_instance(tmp_path: Path,
     (text,) = found["errors"].values()
     assert f"{inventory / 'bad.yaml'}:4" in text
     assert "does not divide a day" in text
-    assert "worse.yaml" in text
-    assert "paht" in text
-    assert "later.yaml" in text
+    assert f"{inventory / 'worse.yaml'}:3" in text
+    assert "path is missing" in text
+    assert f"{inventory / 'later.yaml'}:4" in text
     assert "unified_alerts" in text
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 from sentinelone_collector.deliver import check_destinations
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances import Instance, Inventory, load_instance, load_inventory
+from sentinelone_collector.instances.inventory import line_of
 from sentinelone_collector.normalize.streams import get_stream
 from sentinelone_collector.pipeline import utc_now
 from sentinelone_collector.settings import Settings
@@ -38,14 +42,21 @@ def _checked(inventory: Inventory) -> tuple[list[Instance], list[ConfigurationEr
     usable: list[Instance] = []
     errors = list(inventory.errors)
     for instance in inventory.instances:
-        try:
-            for stream in instance.streams:
-                get_stream(stream)
-            check_destinations(instance)
-        except ConfigurationError as error:
-            errors.append(
-                ConfigurationError(error.text, path=error.path or folder / f"{instance.slug}.yaml", line=error.line)
-            )
-        else:
+        found = list(_problems(instance, folder / f"{instance.slug}.yaml"))
+        errors += found
+        if not found:
             usable.append(instance)
     return usable, errors
+
+
+def _problems(instance: Instance, path: Path) -> Iterator[ConfigurationError]:
+    """Yield what only the rooms below the inventory know to be wrong."""
+    checks: dict[str, Callable[[], object]] = {
+        "streams": lambda: [get_stream(stream) for stream in instance.streams],
+        "destinations": lambda: check_destinations(instance),
+    }
+    for key, check in checks.items():
+        try:
+            check()
+        except ConfigurationError as error:
+            yield ConfigurationError(error.text, path=path, line=line_of(path, key))

@@ -15,7 +15,15 @@ from pydantic import ValidationError
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances.model import SLUG, Instance, duration_text
 
-__all__ = ["DEFAULT_HISTORY_LIMIT", "Inventory", "dump_instance", "load_instance", "load_inventory", "write_instance"]
+__all__ = [
+    "DEFAULT_HISTORY_LIMIT",
+    "Inventory",
+    "dump_instance",
+    "line_of",
+    "load_instance",
+    "load_inventory",
+    "write_instance",
+]
 
 DEFAULT_HISTORY_LIMIT = timedelta(days=30)
 _HISTORY_VARIABLE = "S1C_HISTORY_LIMIT_DAYS"
@@ -115,6 +123,14 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
                 line=line,
             )
     return {str(key): value for key, value in content.items()}, lines
+
+
+def line_of(path: Path, key: str) -> int | None:
+    """Return the line of a top-level key of an inventory file, None where it does not stand there."""
+    try:
+        return _read_yaml(path)[1].get(key)
+    except ConfigurationError:
+        return None
 
 
 def _explain(error: ValidationError) -> tuple[str, str]:
