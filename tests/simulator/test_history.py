@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from tests.simulator.conftest import ACTIVITIES, NOW, Client, Clock, Start, ids, iso
 
 from sentinelone_collector.simulator import Simulator
+from sentinelone_collector.simulator._time import to_us
+from sentinelone_collector.simulator.history import History
+from sentinelone_collector.simulator.org import build_organisation
+from sentinelone_collector.simulator.records import Draft
 
 BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SECONDS = st.integers(-4 * 86_400, 1_800)
@@ -99,6 +103,8 @@ def test_a_page_costs_its_own_minutes_not_the_whole(start: Start) -> None:
     console.get(limit=1000, sortBy="createdAt", sortOrder="asc", **range_30_days)
     assert console.simulator.buckets_generated < 120  # 1,000 records are about 30 to 70 minutes of night
     before = console.simulator.buckets_generated
+    console.get(limit=1000, sortBy="createdAt", sortOrder="asc", **range_30_days)
+    assert console.simulator.buckets_generated == before
     console.get(limit=10, **range_30_days)
     assert console.simulator.buckets_generated - before < 10
     middle = {"createdAt__gte": iso(NOW - timedelta(days=9, minutes=3)), "createdAt__lt": iso(NOW - timedelta(days=4))}
@@ -192,6 +198,16 @@ def test_thousands_of_records_a_minute_keep_their_ids_apart() -> None:
     rows = make(records_per_day=5_000_000).truth(NOW - timedelta(minutes=2), NOW)
     assert len(rows) > 5_000
     assert len(set(ids(rows))) == len(rows)
+
+
+def test_ids_of_a_story_meet_no_others() -> None:
+    org = build_organisation(1, 5)
+    low, high = to_us(NOW - timedelta(minutes=3)), to_us(NOW)
+    options: dict[str, Any] = {"records_per_day": 1_000_000, "origin": low - low % 86_400_000_000, "late_share": 0.0}
+    plain = [entry for _, entry in History(org, **options).walk(low, high, high + 10**12)]
+    twins = [Draft(entry.at, entry.kind, entry.user, entry.agent) for entry in plain]
+    both = [entry.id for _, entry in History(org, drafts=twins, **options).walk(low, high, high + 10**12)]
+    assert len(both) == 2 * len(plain) == len(set(both))
 
 
 def test_truth_is_served_as_ndjson(console: Client) -> None:

@@ -9,6 +9,9 @@ import pytest
 from tests.simulator.conftest import NOW, Clock, Start
 
 from sentinelone_collector.simulator import Simulator
+from sentinelone_collector.simulator.catalogue import LISTED_TYPES
+from sentinelone_collector.simulator.org import build_organisation
+from sentinelone_collector.simulator.plan import planned_day
 
 AT = datetime(2026, 9, 14, 9, 0, tzinfo=UTC)
 PRIVILEGED = {"Admin", "IR Team"}
@@ -130,9 +133,12 @@ def windows(rows: list[dict[str, Any]], minutes: int, key: str) -> int:
 def test_without_a_story_nothing_looks_like_an_attack(start: Start) -> None:
     console = start(users=60, records_per_day=1_700, days=28, scenarios=["clean"])
 
+    machines = {5232, 5126, 5125, 90, 92, 71, 43, 16, 5009, 3630, 3631, 5004, 5005}
+    wanted = ",".join(str(number) for number in LISTED_TYPES - machines)
+    rows = console.all(sortBy="createdAt", sortOrder="asc", activityTypes=wanted)
+
     def some(*numbers: int) -> list[dict[str, Any]]:
-        wanted = ",".join(map(str, numbers))
-        return console.all(sortBy="createdAt", sortOrder="asc", activityTypes=wanted)
+        return [row for row in rows if row["activityType"] in numbers]
 
     assert len(some(27)) > 60 * 15, "people work"
     assert some(133), "people mistype, though"
@@ -148,3 +154,13 @@ def test_without_a_story_nothing_looks_like_an_attack(start: Start) -> None:
     assert windows(sensitive, 1440, "userId") <= 3
     for row in some(23, 140):
         assert row["data"]["role"] not in PRIVILEGED
+
+
+def test_adding_a_user_is_two_records_about_the_same_person() -> None:
+    org = build_organisation(1, 20)
+    drafts = [draft for day in range(20_500, 20_700) for draft in planned_day(org, day, 20)]
+    added = [(draft, drafts[at + 1]) for at, draft in enumerate(drafts) if draft.kind.type == 23]
+    assert added
+    for first, second in added:
+        assert (second.kind.type, second.at - first.at) == (37, 2_200)
+        assert first.facts.data["username"] == second.facts.data["username"]

@@ -35,7 +35,7 @@ _BUCKET, _NOISE_DAY = 31, 32
 _MINUTES = 1440
 _PLANNED_PER_USER = 14
 _CACHED_RECORDS = 60_000
-_SCENARIO_NODE = 2  # bit of an id's node number: ids of scenarios never meet those of the rest
+_SCENARIO_NODE = 1  # bit of an id's node number: ids of scenarios never meet those of the rest
 _HOURS = (6, 5, 5, 5, 5, 6, 9, 12, 14, 15, 15, 15, 14, 14, 15, 15, 14, 13, 11, 9, 8, 8, 7, 6)
 _MIX = (
     (5232, 3000), (5126, 2000), (5125, 400), (90, 850), (92, 800), (91, 40), (71, 800), (43, 500), (16, 250),
@@ -217,9 +217,9 @@ class History:
     def _entry(self, minute: int, number: int, draft: Draft, node: int, dice: Random) -> Entry:
         lag_draw, tail_draw, shift = dice.random(), dice.random(), dice.random()
         # An id's time differs from createdAt by a millisecond, but never leaves the minute, so that
-        # buckets are in order for both; the node's lowest bit keeps neighbouring minutes apart.
+        # buckets are in order for both and can't share an id.
         ms = min(max(draft.at // 1000 + int(shift * 3) - 1, minute * 60_000), minute * 60_000 + 59_999)
-        low = ((minute & 1) | node | (int(shift * 1e6) & 31) << 2) << 16 | number
+        low = (node | (int(shift * 1e6) & 63) << 1) << 16 | number
         if tail_draw < self._late:
             lag = 600 * SECOND + int(lag_draw * (LATE_MAX - 600 * SECOND))
         elif tail_draw > 1 - _TAIL_SHARE:

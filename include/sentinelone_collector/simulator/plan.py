@@ -122,13 +122,13 @@ def _chores(org: Organisation, day: int, people: int) -> Iterator[Draft]:
         at = day * DAY + user.workday_start * MINUTE + dice.between(HOUR // MS, 6 * HOUR // MS) * MS + dice.below(1000)
         kind = dice.pick(_CHORE_TYPES)
         agent = _agent_near(org, user, dice) if kind in {64, 3200, 54} else -1
-        yield Draft(at, BY_TYPE[kind], user.index, agent)
+        target = Facts({"username": f"contractor-{dice.below(10_000):04d}"}) if kind in {23, 24, 25} else Facts()
+        yield Draft(at, BY_TYPE[kind], user.index, agent, target)
         if kind == 3200:  # noqa: PLR2004  # an activity type
             yield Draft(at + 2_100 * MS, BY_TYPE[3201], user.index, agent)
             yield Draft(at + 11 * MINUTE, BY_TYPE[3203], user.index, agent)
         if kind == 23:  # noqa: PLR2004  # one click, two records 2.2 ms apart
-            name = {"username": f"contractor-{dice.below(10_000):04d}"}
-            yield Draft(at + 2_200, BY_TYPE[37], user.index, agent, Facts(name))
+            yield Draft(at + 2_200, BY_TYPE[37], user.index, agent, target)
 
 
 def _threats(org: Organisation, day: int) -> Iterator[Draft]:

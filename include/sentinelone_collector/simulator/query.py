@@ -219,11 +219,8 @@ def read_cursor(value: str, view: str, sort_by: str, *, reverse: bool) -> Seek:
     The console keeps no filters in a cursor, so a client has to send filters and order again.
     """
     refusal = validation("Invalid cursor value received")
-    # `+` of base64 arrives as a space where a client left it unescaped.
-    for _ in range(2):
-        value = unquote(value)
-    try:
-        document = json.loads(base64.b64decode(value.replace(" ", "+"), validate=True))
+    try:  # a client may have escaped the padding once more
+        document = json.loads(base64.b64decode(unquote(value), validate=True))
         seek = Seek(document["sort_by_value"], document["id_value"])
         same = (document["id_column"], document["sort_by_column"], document["sort_order"]) == (
             f"{view}.id",
