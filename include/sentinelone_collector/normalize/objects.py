@@ -15,10 +15,11 @@ from sentinelone_collector.normalize.record import VENDOR
 from sentinelone_collector.normalize.table import Route
 from sentinelone_collector.normalize.values import Folded, ips, text
 
-__all__ = ["OBJECTS", "Activity", "device", "endpoint"]
+__all__ = ["OBJECTS", "Activity", "actor_role", "device", "endpoint"]
 
 _WITH_ENDPOINT: Final = frozenset({3001, 3002, 3004, 3005, 6003})  # classes that have a src_endpoint
 _API_ACTIVITY: Final = 6003
+_ON_USERS: Final = frozenset({"login", "user", "role_change"})
 _MACHINES = {"server": 1, "desktop": 2, "laptop": 3}
 _SYSTEMS = {"windows": 100, "linux": 200, "macos": 300, "osx": 300}
 _ADMIN, _SERVICE, _OTHER = 2, 4, 99
@@ -44,7 +45,7 @@ def endpoint(activity: Activity) -> None:
             activity.observables.extend(observable("src_endpoint.ip", 2, address) for address in addresses)
             return
     if route.class_uid == _API_ACTIVITY:  # an API Activity must name its source
-        row["src_endpoint.svc_name"] = CONSOLE
+        row["src_endpoint.svc_name"] = row.get("actor.app_name", CONSOLE)
 
 
 def device(activity: Activity) -> None:
@@ -102,6 +103,12 @@ def _set(row: Row, path: str, value: str | None) -> None:
         row[path] = value
 
 
+def actor_role(activity: Activity) -> None:
+    """Write the role of the acting user; where users are acted on, `role` is that of the other one."""
+    if activity.by_user and activity.route.object not in _ON_USERS:
+        _role(activity, "actor.user")
+
+
 def _event(activity: Activity) -> None:
     kind = activity.row.whole().get("metadata.event_code", "unknown")
     activity.row["api.operation"] = f"activity:{kind}"
@@ -112,7 +119,7 @@ def _login(activity: Activity) -> None:
     row["service.name"] = CONSOLE
     if not user(row, "user", text(data.get("username")), text(record.get("userId")), []):
         row["user.name"] = "unknown"
-    _role(activity, "user", "actor.user")
+    _role(activity, "user", *(("actor.user",) if activity.by_user else ()))
     _set(row, "status_detail", text(record.get("comments")) or text(data.get("reason")))
 
 
@@ -126,7 +133,7 @@ def _user(activity: Activity) -> None:
     if activity.route.detail == "service":
         row["user.type_id"], row["user.type"] = _SERVICE, "Service"
     else:
-        _role(activity, "user")
+        _role(activity, "user", *(("actor.user",) if own else ()))
 
 
 def _role(activity: Activity, *paths: str) -> None:
@@ -135,9 +142,8 @@ def _role(activity: Activity, *paths: str) -> None:
         return
     kind = _ADMIN if role.lower() == "admin" else _OTHER
     for path in paths:
-        if path == "user" or activity.by_user:
-            activity.row[path + ".type_id"] = kind
-            activity.row[path + ".type"] = "Admin" if kind == _ADMIN else role
+        activity.row[path + ".type_id"] = kind
+        activity.row[path + ".type"] = "Admin" if kind == _ADMIN else role
 
 
 def _role_change(activity: Activity) -> None:

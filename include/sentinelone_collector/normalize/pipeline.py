@@ -132,15 +132,20 @@ class _Work:
                 self._count_unknown(rows)
                 held = pa.concat_tables([held, to_table(rows)])
                 while held.num_rows >= _ROW_GROUP:
-                    writer.write_table(held.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
+                    _write_group(writer, held.slice(0, _ROW_GROUP))
                     held = held.slice(_ROW_GROUP)
             if held.num_rows:
-                writer.write_table(held, row_group_size=_ROW_GROUP)
+                _write_group(writer, held)
 
     def _count_unknown(self, rows: list[Row]) -> None:
         for row in rows:
             if UNKNOWN_TYPE in row.base.get("metadata.labels", ()):
                 self.unknown[row.get("metadata.event_code", "none")] += 1
+
+
+def _write_group(writer: Any, rows: Any) -> None:
+    # Pages end where chunks in memory end, so that without this the bytes would tell in what batches the rows came.
+    writer.write_table(rows.combine_chunks(), row_group_size=_ROW_GROUP)
 
 
 def _parquet_settings() -> dict[str, Any]:

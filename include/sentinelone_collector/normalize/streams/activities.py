@@ -8,7 +8,7 @@ from typing import Any
 
 from sentinelone_collector.normalize.actors import actor
 from sentinelone_collector.normalize.columns import Row, to_event
-from sentinelone_collector.normalize.objects import OBJECTS, Activity, device, endpoint
+from sentinelone_collector.normalize.objects import OBJECTS, Activity, actor_role, device, endpoint
 from sentinelone_collector.normalize.record import Context, json_text, stamp
 from sentinelone_collector.normalize.table import Route, routes, unknown_route
 from sentinelone_collector.normalize.values import Folded, number, text
@@ -36,6 +36,7 @@ def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     if route is unknown_route() and text(code) is not None:
         row["metadata.event_code"] = text(code)
     activity.by_user = actor(route.actor, row, record, folded, activity.observables)
+    actor_role(activity)
     endpoint(activity)
     device(activity)
     OBJECTS[route.object](activity)
