@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import ssl
+import threading
 from typing import Any
 
 import pytest
@@ -20,6 +22,9 @@ from sentinelone_collector.errors import (
     RetryableError,
     TokenError,
 )
+from sentinelone_collector.instances import Connection
+from sentinelone_collector.source.console import Console
+from sentinelone_collector.source.transport import Timeouts, Transport
 
 HTML_429 = (
     b"<html>\r\n<head><title>429 Too Many Requests</title></head>\r\n<body>\r\n<center><h1>429 Too Many Requests</h1>"
@@ -126,8 +131,6 @@ def test_packed_bodies_are_unpacked_byte_for_byte(bench: Any) -> None:
 
 
 def test_a_body_beyond_the_limit_is_refused_without_reading_on(bench: Any) -> None:
-    from sentinelone_collector.source.transport import Transport
-
     bomb = bench.Reply(200, b" " * 50_000_000, packed=True)
     bench.answers(bomb)
     console = bench.make(transport=Transport(bench.connection, adapter=bench.network, body_limit=1 << 20))
@@ -136,8 +139,6 @@ def test_a_body_beyond_the_limit_is_refused_without_reading_on(bench: Any) -> No
 
 
 def test_a_body_that_trickles_forever_is_given_up(bench: Any) -> None:
-    from sentinelone_collector.source.transport import Timeouts, Transport
-
     class Slow(type(bench.clock)):
         def __call__(self) -> float:
             self.now += 200.0
@@ -218,11 +219,6 @@ def test_a_token_that_the_console_echoes_shows_nowhere(bench: Any, told: Any, ca
 
 def test_the_token_is_in_no_frame_of_a_connection_error(bench: Any, told: Any, caplog: Any) -> None:
     """The real adapter fails here, in frames of http.client and urllib3 that hold the request with its header."""
-    import socket
-
-    from sentinelone_collector.instances import Connection
-    from sentinelone_collector.source.console import Console
-
     caplog.set_level(logging.DEBUG)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -241,3 +237,27 @@ def test_the_token_is_in_no_frame_of_a_refusal(bench: Any, told: Any, status: An
         bench.make(patience=3.0).token_details()
     assert bench.token not in told(caught.value)
     assert bench.token in str(bench.network.sent[0].body)
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{", b"rubbish\r\n\r\n"])
+def test_the_transport_itself_drops_the_frames_that_hold_the_token(bench: Any, told: Any, answer: bytes | None) -> None:
+    """Nobody listens; or somebody does, and hangs up before, in the middle of, or instead of an answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(answer or b"")
+
+        if answer is None:
+            server.close()
+        else:
+            thread = threading.Thread(target=serve)
+            thread.start()
+        with pytest.raises(RetryableError) as caught:
+            Transport(Connection(url, bench.token)).send("GET", f"{url}/web/api/v2.1/activities", {})
+        if answer is not None:
+            thread.join()
+    assert bench.token not in told(caught.value)
