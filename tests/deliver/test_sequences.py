@@ -119,6 +119,7 @@ class Play:
             receipt = read_receipt(self.world.lake, "emea", STREAM, window)
             if receipt is None:
                 continue
+            assert file_key(window) in files, "a receipt vouches for what never arrived"
             digests = (receipt.events_sha256, receipt.hits_sha256)
             if digests == tuple(self.world.lake.digest(self.world.key(part, window)) for part in ("events", "hits")):
                 assert files[file_key(window)] == self.world.expected(window)

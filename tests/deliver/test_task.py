@@ -1,17 +1,22 @@
 """The deliver task: sums, digests, receipts, failures of one destination among several, windows tagged again."""
 
+# ruff: noqa: TID253  # no DAG file imports a test
+
 from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.deliver.conftest import STREAM, Results, World, a_hit, file_key, window_at
+from sqlalchemy import select
+from tests.deliver.conftest import NOW, STREAM, Results, World, a_hit, file_key, window_at
 
 from sentinelone_collector.deliver import Payload, Surroundings
 from sentinelone_collector.errors import (
@@ -345,26 +350,71 @@ def test_hits_that_never_rest_end_in_an_error_not_in_a_loop(world: World) -> Non
     assert receipt_of(world) is None
 
 
-def test_one_window_is_delivered_by_one_task_at_a_time(world: World) -> None:
-    """The scheduled run, a manual run and a back-fill of one window may meet."""
-    inside, most, gate = 0, 0, threading.Lock()
+class Counting(Shaky):
+    """A destination that notes how many tasks deliver the same window to it at once."""
 
-    class Slow(Shaky):
+    def __init__(self) -> None:
+        super().__init__("first", [])
+        self.inside: Counter[str] = Counter()
+        self.most = 0
+        self.gate = threading.Lock()
+        self.never = threading.Event()
+
+    def deliver(self, payload: Payload) -> Delivery:
+        name = payload.window.name
+        with self.gate:
+            self.inside[name] += 1
+            self.most = max(self.most, self.inside[name])
+        self.never.wait(0.05)  # time for another task to come in, where it can
+        with self.gate:
+            self.inside[name] -= 1
+        return super().deliver(payload)
+
+
+def test_one_window_is_delivered_by_one_task_at_a_time(world: World) -> None:
+    """The scheduled run, a manual run, a back-fill, and a run that retagged the window may meet."""
+    world.destinations = ({"type": "first"},)
+    sink = Counting()
+    first, second = world.collect(W0), world.collect(W1)
+    world.deliver(second, destinations={"first": sink})
+    with ThreadPoolExecutor(4) as pool:
+        every = [first.with_retagged(W1), second, first, second.with_retagged(W0)]
+        runs = [pool.submit(world.deliver, results, destinations={"first": sink}) for results in every]
+    assert [len(run.result().deliveries) >= 1 for run in runs] == [True] * 4
+    assert sink.most == 1
+    assert sink.kept == {window.name: world.expected(window) for window in (W0, W1)}
+
+
+def test_a_receipt_of_other_events_is_gone_before_the_first_byte_leaves(world: World) -> None:
+    results = world.collect(W0)
+    world.deliver(results)
+    old = receipt_of(world)
+    newer = world.collect(W0, 6, version=1)
+    write_receipt(world.lake, old)  # left there by whoever replaced the events
+    seen: list[bool] = []
+
+    class Looking(Shaky):
         def deliver(self, payload: Payload) -> Delivery:
-            nonlocal inside, most
-            with gate:
-                inside += 1
-                most = max(most, inside)
-            never.wait(0.05)  # time for another task to come in, where it can
-            with gate:
-                inside -= 1
+            seen.append(receipt_of(world) is None)
             return super().deliver(payload)
 
-    never = threading.Event()
     world.destinations = ({"type": "first"},)
-    results, sink = world.collect(W0), Slow("first", [])
-    with ThreadPoolExecutor(3) as pool:
-        runs = [pool.submit(world.deliver, results, destinations={"first": sink}) for _ in range(3)]
-    assert [run.result().deliveries[0].destination for run in runs] == ["first"] * 3
-    assert most == 1
-    assert sink.kept == {W0.name: world.expected(W0)}
+    world.deliver(newer, destinations={"first": Looking("first", [])})
+    assert seen == [True]
+    assert receipt_of(world).events == 6
+
+
+def test_the_ledger_says_when_an_object_was_written_last(world: World) -> None:
+    results = world.collect(W0)
+
+    def times() -> list[str]:
+        with world.store.reading() as connection:
+            return list(connection.execute(select(ledger.c.delivered_at)).scalars())
+
+    world.deliver(results)
+    first = times()
+    world.deliver(results, now=lambda: NOW + timedelta(hours=1))
+    assert times() == first, "nothing was written"
+    (world.base / "delivered" / file_key(W0)).unlink()
+    world.deliver(results, now=lambda: NOW + timedelta(hours=2))
+    assert times() > first
