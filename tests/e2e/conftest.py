@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from sentinelone_collector.errors import CollectorError
 from sentinelone_collector.instances import Instance, write_instance
 from sentinelone_collector.lake import receipts_between, windows_with_receipt
 from sentinelone_collector.local import start
@@ -73,7 +74,7 @@ class Site:
     def complete(self, slug: str) -> set[Window]:
         return set(windows_with_receipt(self.installation.lake, slug, "activities"))
 
-    def wait(self, what: str, ready: Callable[[], Any], *, seconds: float = 240) -> Any:
+    def wait(self, what: str, ready: Callable[[], Any], *, seconds: float = 420) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = ready()
@@ -82,7 +83,7 @@ class Site:
             time.sleep(0.5)
         raise AssertionError(f"{what}: not within {seconds:.0f} s\n{self.describe()}")
 
-    def wait_for(self, slug: str, windows: list[Window], *, seconds: float = 240) -> None:
+    def wait_for(self, slug: str, windows: list[Window], *, seconds: float = 420) -> None:
         self.wait(
             f"{slug}: {len(windows)} windows from {windows[0]} to {windows[-1]}",
             lambda: set(windows) <= self.complete(slug),
@@ -90,11 +91,14 @@ class Site:
         )
 
     def describe(self) -> str:
-        runs = self.airflow.call("GET", "dags/~/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
-        lines = [f"{run['dag_run_id']} {run['state']}" for run in runs if run["state"] != "success"]
+        try:
+            runs = self.airflow.call("GET", "dags/~/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
+            lines = [f"{run['dag_run_id']} {run['state']}" for run in runs if run["state"] != "success"]
+        except CollectorError as error:
+            lines = [str(error), *(self.layout.logs / "api-server.log").read_text().splitlines()[-60:]]
         for slug in self.consoles:
             lines.append(f"{slug}: {len(self.complete(slug))} complete")
-        return "\n".join(lines[-40:])
+        return "\n".join(lines[-100:])
 
     def pid(self, name: str) -> int:
         (pid,) = [entry.pid for entry in read_state(self.layout.state_file) if entry.name == name]

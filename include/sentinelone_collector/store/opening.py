@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from sentinelone_collector.store.store import Store
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-__all__ = ["open_store"]
+__all__ = ["newest_revision", "open_store"]
 
 _BUSY_SECONDS = 60
 
@@ -42,6 +43,8 @@ def open_store(url: str) -> Store:
     else:
         raise ConfigurationError(f"S1C_STORE={shown}: the store is an SQLite file or a PostgreSQL database")
     try:
+        if _is_current(engine):
+            return Store(engine, path)
         with file_lock(path.with_name(f"{path.name}.migrate.lock")) if path else database_lock(engine, "migrate"):
             _migrate(engine)
     except OperationalError as error:
@@ -74,6 +77,24 @@ def _postgresql(url: str) -> Engine:
     from sqlalchemy import create_engine
 
     return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8)
+
+
+def newest_revision() -> str:
+    """Return the newest revision of the schema; a migration's module is named `v<revision>_<what>`."""
+    from sentinelone_collector.store.migrations import versions
+
+    names = [module.name for module in pkgutil.iter_modules(versions.__path__)]
+    return max(name.removeprefix("v").split("_", 1)[0] for name in names)
+
+
+def _is_current(engine: Engine) -> bool:
+    # Every task opens the store: asking the database is far cheaper than loading Alembic
+    from sqlalchemy import inspect, text
+
+    with engine.connect().execution_options(s1c_read_only=True) as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest_revision()
 
 
 def _migrate(engine: Engine) -> None:

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentinelone_collector.errors import ConfigurationError
+from sentinelone_collector.store import Store, open_store
+
+
+def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from sentinelone_collector.store.tables import metadata
+
+    with store.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+
+
+def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import inspect
+
+    store = open_store(f"sqlite:///{tmp_path / 's1c.db'}")
+    config = Config()
+    config.set_main_option("script_location", "sentinelone_collector.store:migrations")
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert inspect(store.engine).get_table_names() == ["alembic_version"]
+    store.close()
+
+
+def _open(url: str) -> None:
+    store = open_store(url)
+    assert store.ledger_digest("none", "none") is None
+    store.close()
+
+
+def test_several_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's1c.db'}"
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_open, args=(url,)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+
+
+def test_opening_again_changes_nothing(url: str) -> None:
+    open_store(url).close()
+    open_store(url).close()
+
+
+@pytest.mark.parametrize("url", ["no url", "sqlite://", "sqlite:///:memory:", "mysql://u:secret@h/d"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="S1C_STORE") as caught:
+        open_store(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_unreachable_database_is_named_without_its_password() -> None:
+    with pytest.raises(ConfigurationError, match=r"postgresql.*can't be reached") as caught:
+        open_store("postgresql+psycopg2://u:secret@127.0.0.1:1/d")
+    assert "secret" not in str(caught.value)
+
+
+def _hold(url: str, ready: Any, finish: Any) -> None:
+    store = open_store(url)
+    with store.lock("emea"):
+        ready.set()
+        finish.wait(60)
+    store.close()
+
+
+def _take(url: str, name: str, taken: Any) -> None:
+    store = open_store(url)
+    with store.lock(name):
+        taken.set()
+    store.close()
+
+
+def test_a_lock_keeps_other_processes_out_until_it_is_given_back(url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, finish, taken, other = (context.Event() for _ in range(4))
+    open_store(url).close()
+    holder = context.Process(target=_hold, args=(url, ready, finish))
+    holder.start()
+    assert ready.wait(60)
+    waiting = context.Process(target=_take, args=(url, "emea", taken))
+    free = context.Process(target=_take, args=(url, "apac", other))
+    waiting.start()
+    free.start()
+    assert other.wait(60)  # another name is another lock
+    assert not taken.is_set()
+    finish.set()
+    assert taken.wait(60)
+    for process in (holder, waiting, free):
+        process.join(60)
+        assert process.exitcode == 0
+
+
+def test_a_lock_of_a_process_that_died_is_free(url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, never, taken = (context.Event() for _ in range(3))
+    open_store(url).close()
+    holder = context.Process(target=_hold, args=(url, ready, never))
+    holder.start()
+    assert ready.wait(60)
+    holder.kill()
+    holder.join(60)
+    _take(url, "emea", taken)
+    assert taken.is_set()
+
+
+def test_the_newest_revision_is_the_head_of_the_migrations() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    from sentinelone_collector.store.opening import newest_revision
+
+    config = Config()
+    config.set_main_option("script_location", "sentinelone_collector.store:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
