@@ -187,10 +187,11 @@ def test_other_processes_and_hash_seeds_give_the_same_bytes(room: Any, new_room:
         assert other.lake.read(other.key("quarantine")) == room.lake.read(room.key("quarantine"))
 
 
+@pytest.mark.parametrize("row_group", [700, 20_000])
 def test_any_order_of_the_raw_lines_gives_the_same_bytes(
-    room: Any, new_room: Any, many: Any, monkeypatch: pytest.MonkeyPatch
+    room: Any, new_room: Any, many: Any, monkeypatch: pytest.MonkeyPatch, row_group: int
 ) -> None:
-    monkeypatch.setattr(pipeline, "_ROW_GROUP", 700)  # batches and row groups end at different rows
+    monkeypatch.setattr(pipeline, "_ROW_GROUP", row_group)
     lines = many(2600)
     sorted_bytes = room.normalized(lines).events_bytes
     for shuffled in (lines[::-1], lines[1200:] + lines[:1200]):

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sentinelone_collector.normalize.columns import Row
-from sentinelone_collector.normalize.ocsf import observable
+from sentinelone_collector.normalize.ocsf import Observable, observable
 from sentinelone_collector.normalize.values import Folded, direction, email, text
 
 __all__ = ["CONSOLE", "RULES", "actor", "user"]
@@ -43,7 +43,7 @@ RULES: Final = frozenset(
 )
 
 
-def user(row: Row, path: str, name: str | None, uid: str | None, observables: list[dict[str, Any]]) -> bool:
+def user(row: Row, path: str, name: str | None, uid: str | None, observables: list[Observable]) -> bool:
     """Write a console user at a path (`user`, `actor.user`); return False where neither name nor id is known."""
     if name is not None:
         row[path + ".name"] = name
@@ -57,7 +57,7 @@ def user(row: Row, path: str, name: str | None, uid: str | None, observables: li
     return name is not None or uid is not None
 
 
-def actor(rule: str, row: Row, record: Mapping[str, Any], data: Folded, seen: list[dict[str, Any]]) -> bool:
+def actor(rule: str, row: Row, record: Mapping[str, Any], data: Folded, seen: list[Observable]) -> bool:
     """Write the actor; return whether it is a console user. `seen` takes the observables."""
     if rule == "detection":
         return False

@@ -1,12 +1,13 @@
 """Rows to Arrow tables and back to OCSF JSON events.
 
-A row is flat: from an attribute's dotted path (`actor.user.name`) to its value; lists of objects are lists of dicts.
+A row is flat: from an attribute's dotted path (`actor.user.name`) to its value; lists of objects are lists of
+dicts, or of tuples with all attributes in the order of the schema.
 Rows become columns leaf by leaf, without a nested dict per event, which would cost more than the mapping itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate, chain
 from pathlib import Path
@@ -141,10 +142,11 @@ def _array(node: _Node, values: Sequence[Any]) -> Any:
             pa.array([*offsets, ends[-1]], pa.int32()), _array(node.item, items), type=node.type
         )
     if node.fields:
-        children = [
-            _array(child, [None if value is None else value.get(child.name) for value in values])
-            for child in node.children
-        ]
+        if values and type(values[0]) is tuple:
+            parts: Iterable[Sequence[Any]] = zip(*values, strict=True)
+        else:
+            parts = ([None if value is None else value.get(child.name) for value in values] for child in node.children)
+        children = [_array(child, part) for child, part in zip(node.children, parts, strict=True)]
         return _struct(node, children, len(values))
     return pa.array(values, node.type)
 
@@ -187,6 +189,8 @@ def _kept(value: Any, path: str) -> Any:
     if isinstance(value, dict):
         kept = {name: _kept(inner, f"{path}.{name}") for name, inner in value.items()}
         return {name: inner for name, inner in kept.items() if inner is not None} or None
+    if isinstance(value, tuple):
+        return _kept(dict(zip(declared()[path][0], value, strict=True)), path)
     if isinstance(value, list):
         return [inner for inner in (_kept(item, path) for item in value) if inner is not None] or None
     return value

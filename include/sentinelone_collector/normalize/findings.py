@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentinelone_collector.normalize.columns import Row
-from sentinelone_collector.normalize.ocsf import caption, observable
+from sentinelone_collector.normalize.ocsf import Observable, caption, observable
 from sentinelone_collector.normalize.values import Folded, epoch_ms, ips, number, text
 
 __all__ = ["Finding", "alert", "file", "threat"]
@@ -27,7 +27,7 @@ class Finding:
     row: Row
     record: Mapping[str, Any]
     data: Folded
-    observables: list[dict[str, Any]]
+    observables: list[Observable]
 
 
 def alert(finding: Finding) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["ACTIVITIES", "CLASSES", "OTHER", "VERSION", "caption", "classification", "observable"]
+__all__ = ["ACTIVITIES", "CLASSES", "OTHER", "VERSION", "Observable", "caption", "classification", "observable"]
 
 VERSION: Final = "1.8.0"
 OTHER: Final = 99
@@ -140,6 +140,8 @@ _CAPTIONS = MappingProxyType(
         ),
     }
 )
+_OBSERVABLES = dict(_CAPTIONS["observable"])
+Observable = tuple[str, int, str, str]
 
 
 def caption(kind: str, number: int) -> str:
@@ -167,6 +169,6 @@ def classification(class_uid: int, activity_id: int, *, source_name: str = "Othe
     }
 
 
-def observable(name: str, type_id: int, value: str) -> dict[str, Any]:
+def observable(name: str, type_id: int, value: str) -> Observable:
     """Return one entry of `observables`: the attribute's path, its type and its value."""
-    return {"name": name, "type_id": type_id, "type": _CAPTIONS["observable"][type_id], "value": value}
+    return name, type_id, _OBSERVABLES[type_id], value

@@ -15,9 +15,9 @@ import msgspec
 from sentinelone_collector.errors import RecordError
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import VERSION
-from sentinelone_collector.normalize.values import epoch_ms, redact, snowflake_ms, text
+from sentinelone_collector.normalize.values import epoch_ms, snowflake_ms, text
 
-__all__ = ["VENDOR", "Context", "common", "decode_record", "json_text", "stamp"]
+__all__ = ["VENDOR", "Context", "common", "decode_record", "is_flat", "json_text", "stamp"]
 
 VENDOR: Final = "SentinelOne"
 _MAX_DEPTH: Final = 100  # far above any real record, far below the interpreter's own limit
@@ -144,5 +144,10 @@ def stamp(row: Row, record: Mapping[str, Any], raw: str, context: Context, creat
 
 
 def json_text(value: dict[str, Any]) -> str:
-    """Return vendor attributes as JSON text, secrets masked, integers exact."""
-    return _encode(redact(value)).decode()
+    """Return vendor attributes as JSON text, integers exact; secrets must be masked before."""
+    return _encode(value).decode()
+
+
+def is_flat(raw: str) -> bool:
+    """Say that a record holds at most one object or list, as nearly all do; braces in texts count as well."""
+    return raw.count("{") + raw.count("[") <= 2  # noqa: PLR2004  # the record and its data

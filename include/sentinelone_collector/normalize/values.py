@@ -19,6 +19,7 @@ __all__ = [
     "direction",
     "email",
     "epoch_ms",
+    "has_secrets",
     "ips",
     "number",
     "redact",
@@ -153,10 +154,11 @@ def _shape(keys: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
 class Folded:
     """A mapping read by lower-case keys, whatever the case of its own; it costs no second dict."""
 
-    __slots__ = ("_keys", "_values")
+    __slots__ = ("_keys", "_values", "has_secrets")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self._keys, _ = _shape(tuple(values))
+        self._keys, secrets = _shape(tuple(values))
+        self.has_secrets = bool(secrets)
         self._values = values if len(self._keys) == len(values) else self._merged(values)
 
     def _merged(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,6 +174,11 @@ class Folded:
         """Return the value of a lower-case key, None where there is none."""
         key = self._keys.get(name)
         return None if key is None else self._values[key]
+
+
+def has_secrets(mapping: Mapping[str, Any]) -> bool:
+    """Say whether a key of the mapping itself names a secret."""
+    return bool(_shape(tuple(mapping))[1])
 
 
 def redact(value: Any) -> Any:

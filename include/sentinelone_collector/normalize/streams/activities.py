@@ -9,9 +9,9 @@ from typing import Any
 from sentinelone_collector.normalize.actors import actor
 from sentinelone_collector.normalize.columns import Row, to_event
 from sentinelone_collector.normalize.objects import OBJECTS, Activity, actor_role, device, endpoint
-from sentinelone_collector.normalize.record import Context, json_text, stamp
+from sentinelone_collector.normalize.record import Context, is_flat, json_text, stamp
 from sentinelone_collector.normalize.table import Route, routes, unknown_route
-from sentinelone_collector.normalize.values import Folded, number, text
+from sentinelone_collector.normalize.values import Folded, has_secrets, number, redact, text
 from sentinelone_collector.source.endpoint import Endpoint, Stream
 
 __all__ = ["STREAM", "map_activity", "map_record"]
@@ -41,7 +41,10 @@ def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     device(activity)
     OBJECTS[route.object](activity)
     row["message"] = _message(record, route)
-    row["unmapped"] = json_text(_unmapped(record))
+    rest = _unmapped(record)
+    if folded.has_secrets or not is_flat(raw) or has_secrets(record):
+        rest = redact(rest)
+    row["unmapped"] = json_text(rest)
     if activity.observables:
         row["observables"] = activity.observables
     return row
