@@ -128,3 +128,11 @@ def test_one_line_changes_line_breaks_alone() -> None:
     changed = one_line(record)
     assert [index for index in range(256) if changed[index] != record[index]] == [10, 13]
     assert changed[10] == changed[13] == 32
+
+
+@pytest.mark.parametrize(
+    "text", [b'["a]', b'[1,"x]', b'{"a":"}', b'["a\\"]', b"[1", b"[1]]", b"[1}", b"7", b"", b"[,1]", b"[1,]"]
+)
+def test_what_does_not_end_where_it_should_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        children(text)
