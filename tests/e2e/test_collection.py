@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import pytest
-
 from sentinelone_collector.lake import read_receipt
 from sentinelone_collector.windows import DAY
 
@@ -104,7 +102,7 @@ def test_windows_that_a_backfill_makes_the_scheduler_skip_are_found_by_the_audit
     site.wait("three windows while paused", lambda: datetime.now(UTC) > paused_at + timedelta(seconds=200))
     calendar = site.instance("alpha").calendar
     newest = calendar.last_ended(datetime.now(UTC) - timedelta(seconds=10))
-    skipped = [w for w in calendar.touching(paused_at + timedelta(seconds=65), newest.start)]
+    skipped = list(calendar.touching(paused_at + timedelta(seconds=65), newest.start))
     assert len(skipped) >= 2
     site.airflow.call(
         "POST",
