@@ -10,10 +10,12 @@ import typer
 from pydantic import ValidationError
 
 from sentinelone_collector.commands.output import AsJson, Moment, emit, say, table
+from sentinelone_collector.deliver import check_destinations
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances import Instance, load_instance, write_instance
 from sentinelone_collector.instances.connection import variable_name
-from sentinelone_collector.instances.model import duration_text
+from sentinelone_collector.instances.model import SLUG, duration_text
+from sentinelone_collector.normalize.streams import get_stream
 from sentinelone_collector.pipeline import Installation, utc_now
 
 __all__ = ["app"]
@@ -84,10 +86,21 @@ def add(
     instance = _validated(fields)
     if instance.live_since > now + timedelta(minutes=5):
         raise ConfigurationError(f"live_since {instance.live_since.isoformat()} lies in the future")
+    _check_names(instance)
     folder = Installation.from_environment().settings.instances
-    path = write_instance(folder, instance, now=now)
+    try:
+        path = write_instance(folder, instance, now=now)
+    except OSError as error:
+        raise ConfigurationError(f"can't be written: {error.strerror}; correct S1C_INSTANCES", path=folder) from None
     _emit_one(instance, path, as_json=as_json)
     say(f"Now set the connection {instance.connection_id!r} in Airflow, or {variable_name(instance.connection_id)}.")
+
+
+def _check_names(instance: Instance) -> None:
+    """Refuse what the DAG file would leave out: a stream that is not collected yet, a destination that is none."""
+    for stream in instance.streams:
+        get_stream(stream)
+    check_destinations(instance)
 
 
 def _validated(fields: dict[str, Any]) -> Instance:
@@ -98,8 +111,12 @@ def _validated(fields: dict[str, Any]) -> Instance:
         place = ".".join(str(part) for part in problem["loc"])
         text = problem["msg"].removeprefix("Value error, ")
         if place == "slug":
-            text = f"{fields['slug']!r} is no slug; use 2 to 40 of a-z, 0-9 and _, beginning with a letter"
+            text = _no_slug(fields["slug"])
         raise ConfigurationError(f"{place}: {text}") from None
+
+
+def _no_slug(slug: str) -> str:
+    return f"{slug!r} is no slug; use 2 to 40 of a-z, 0-9 and _, beginning with a letter"
 
 
 def _emit_one(instance: Instance, path: Path, *, as_json: bool) -> None:
@@ -113,7 +130,6 @@ def _emit_one(instance: Instance, path: Path, *, as_json: bool) -> None:
 @app.command()
 def check(slug: str, as_json: AsJson = False) -> None:
     """Ask the console whether token, scope, expiry and permissions will do."""
-    from sentinelone_collector.normalize.streams import get_stream
     from sentinelone_collector.source import check_console
 
     site = Installation.from_environment()
@@ -140,6 +156,8 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Remove an instance's inventory file; its data in lake and store is kept."""
+    if not SLUG.fullmatch(slug):  # it becomes a file's name
+        raise ConfigurationError(_no_slug(slug))
     folder = Installation.from_environment().settings.instances
     path = folder / f"{slug}.yaml"
     if not path.is_file():

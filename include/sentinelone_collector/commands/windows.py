@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from sentinelone_collector.commands.output import AsJson, Moment, emit, say, table
-from sentinelone_collector.errors import CollectorError, WindowOpen
+from sentinelone_collector.errors import CollectorError, TokenError, WindowOpen
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Receipt, read_receipt, windows_with_receipt
 from sentinelone_collector.pipeline import Installation
@@ -45,17 +45,37 @@ def collect(
     site = Installation.from_environment()
     instance = site.inventory.get(slug)
     streams = site.streams_of(instance, stream or ())
+    if reprocess is Task.FETCH:
+        site.connection_for(instance.connection_id)  # a missing one is one error, not one for every window
     work = [(name, window) for window in instance.calendar.touching(from_, to) for name in streams]
-    rows = [
-        _collect_one(site, instance, name, window, reprocess.value)
-        for name, window in track(
-            work,
-            description=f"Collecting {slug}",
-            console=Console(stderr=True),
-            disable=len(work) < 2,  # noqa: PLR2004
-        )
-    ]
-    _report(rows, as_json=as_json)
+    _report(_collect_all(site, instance, work, reprocess.value), as_json=as_json)
+
+
+def _collect_all(
+    site: Installation, instance: Instance, work: Sequence[tuple[str, Window]], start_at: str
+) -> list[dict[str, Any]]:
+    """Run the windows one after the other; end early where the token is refused, since it is for all of them."""
+    rows: list[dict[str, Any]] = []
+    shown = track(
+        work,
+        description=f"Collecting {instance.slug}",
+        console=Console(stderr=True),
+        disable=len(work) < 2,  # noqa: PLR2004
+    )
+    for stream, window in shown:
+        try:
+            rows.append(_collect_one(site, instance, stream, window, start_at))
+        except TokenError as error:
+            rows.append(_failed(instance, stream, window, error))
+            if len(rows) < len(work):
+                say(f"{len(work) - len(rows)} more windows were not tried with this token.")
+            break
+    return rows
+
+
+def _failed(instance: Instance, stream: str, window: Window, error: CollectorError) -> dict[str, Any]:
+    row = {"instance": instance.slug, "stream": stream, "window": _span(window)}
+    return row | {"state": "failed", "error": str(error)}
 
 
 def _collect_one(site: Installation, instance: Instance, stream: str, window: Window, start_at: str) -> dict[str, Any]:
@@ -64,8 +84,10 @@ def _collect_one(site: Installation, instance: Instance, stream: str, window: Wi
         site.collect(instance, stream, window, start_at=start_at)
     except WindowOpen as error:
         return row | {"state": "open", "ready_at": instance.calendar.ready_at(window), "error": str(error)}
+    except TokenError:
+        raise
     except CollectorError as error:
-        return row | {"state": "failed", "error": str(error)}
+        return _failed(instance, stream, window, error)
     receipt = read_receipt(site.lake, instance.slug, stream, window)
     return row | {"state": "complete"} | (msgspec.to_builtins(receipt) if receipt else {})
 
@@ -111,18 +133,21 @@ def coverage(
 
 
 def _coverage(site: Installation, instance: Instance, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
-    now = site.now()
     for stream in instance.streams:
         complete = set(windows_with_receipt(site.lake, instance.slug, stream))
+        missing = set(site.missing(instance, stream))
         for window in instance.calendar.touching(start, end):
             row: dict[str, Any] = {"instance": instance.slug, "stream": stream, "window": _span(window)}
             receipt = read_receipt(site.lake, instance.slug, stream, window) if window in complete else None
-            if receipt is not None:
+            if window in missing:
+                note = f"collected from {receipt.collected_from} on only" if receipt else "no receipt"
+                yield row | {"state": "missing", "note": note}
+            elif receipt is not None:
                 yield row | {"state": "complete"} | _facts(receipt)
-            elif instance.calendar.ready_at(window) > now:
-                yield row | {"state": "open", "note": f"settles at {instance.calendar.ready_at(window):%H:%M:%SZ}"}
+            elif window.end <= instance.calendar.begin:
+                yield row | {"state": "outside", "note": "before the begin of the collection"}
             else:
-                yield row | {"state": "missing", "note": "no receipt"}
+                yield row | {"state": "open", "note": f"settles at {instance.calendar.ready_at(window):%H:%M:%SZ}"}
 
 
 def _facts(receipt: Receipt) -> dict[str, Any]:
@@ -149,18 +174,21 @@ def audit(
     """Compare the calendar with the receipts and collect every settled window of the range that has none."""
     site = Installation.from_environment()
     instance = site.inventory.get(slug)
-    rows = [
-        _collect_one(site, instance, stream, window, "fetch")
+    site.connection_for(instance.connection_id)
+    work = [
+        (stream, window)
         for stream in instance.streams
         for window in _missing(site, instance, stream, instance.calendar.touching(from_, to))
     ]
-    _report(rows, as_json=as_json)
-    say(f"{len(rows)} windows of {slug} had no receipt." if rows else f"No window of {slug} is missing in the range.")
+    _report(_collect_all(site, instance, work, "fetch"), as_json=as_json)
+    say(f"{len(work)} windows of {slug} had no receipt." if work else f"No window of {slug} is missing in the range.")
 
 
 def _missing(site: Installation, instance: Instance, stream: str, windows: Iterable[Window]) -> Iterator[Window]:
+    """Yield the settled windows of a range that are not complete, also those before the begin of the collection."""
     complete = set(windows_with_receipt(site.lake, instance.slug, stream))
+    missing = set(site.missing(instance, stream))
     now = site.now()
     for window in windows:
-        if window not in complete and instance.calendar.ready_at(window) <= now:
+        if window in missing or (window not in complete and instance.calendar.ready_at(window) <= now):
             yield window
