@@ -34,7 +34,8 @@ class SlidingCount:
 
     def find(self, scene: Scene, sources: frozenset[int]) -> Iterator[Found]:
         """Yield the hits whose last event is in the sources."""
-        if not sources:
+        matched = sum(scene.totals.get(scene.numbers[base], 0) for base in self.correlation.bases)
+        if not sources or matched < self.correlation.threshold:
             return
         scene.connection.execute(self._counted(scene))
         columns = ", ".join(f"any_value(m.{alias} ORDER BY m.source)" for alias in scene.aliases.values())

@@ -36,9 +36,10 @@ class Events(Protocol):
     """A set of events that an engine can read."""
 
     def attach(self, connection: Any) -> str:
-        """Return SQL for a table `e` of events with the columns `source` (number), `part`, `lo` and `hi` beside.
+        """Make the table `sources` and return SQL for a table `e` of events, each with the `origin` of its source.
 
-        Events of different parts never count together; `lo` and `hi` are the first and last moment of the source, ms.
+        `sources` has a row per source: `origin`, `source` (number), `part`, `lo` and `hi`, the first and last moment
+        of its window in ms, null where it has none. Events of different parts never count together.
         """
 
 
@@ -54,13 +55,10 @@ class ParquetEvents:
             (str(source.path), number, _ms(source.window.start), _ms(source.window.end) - 1)
             for number, source in enumerate(self.sources)
         ]
-        connection.execute("CREATE TEMP TABLE sources (file VARCHAR, source INT, lo BIGINT, hi BIGINT)")
-        connection.executemany("INSERT INTO sources VALUES (?, ?, ?, ?)", rows)
+        connection.execute("CREATE TEMP TABLE sources (origin VARCHAR, source INT, part INT, lo BIGINT, hi BIGINT)")
+        connection.executemany("INSERT INTO sources VALUES (?, ?, 0, ?, ?)", rows)
         files = ", ".join(literal(row[0]) for row in rows)
-        return f"""(
-            SELECT f.*, s.source, 0 AS part, s.lo, s.hi
-            FROM read_parquet([{files}], filename = true, union_by_name = true) f JOIN sources s ON s.file = f.filename
-        ) e"""  # noqa: S608  # quoted literals only
+        return f"read_parquet([{files}], filename = 'origin', union_by_name = true) e"
 
 
 class Found(NamedTuple):
@@ -92,6 +90,12 @@ class Scene:
     def aliases(self) -> dict[str, str]:
         """The alias of each field."""
         return self.ruleset.columns.aliases
+
+    @cached_property
+    def totals(self) -> dict[int, int]:
+        """How many events each base rule matches, by its number."""
+        rows = self.connection.execute("SELECT unnest(rules) AS n, count(*) FROM matched GROUP BY n").fetchall()
+        return {row[0]: row[1] for row in rows}
 
     def fields(self, values: Sequence[Any]) -> Fields:
         """Return a row's values, given in the order of the aliases, by the fields' names."""
@@ -134,13 +138,15 @@ def match(connection: Any, ruleset: Ruleset, events: Events) -> None:
     connection.execute(f"""
         CREATE TEMP TABLE matched AS
         WITH flat AS (
-            SELECT e.metadata.uid AS uid, e.source, e.part, e.time AS moment,
-                   least(greatest(e.time, e.lo), e.hi) AS pos, {ruleset.columns.selection}
+            SELECT e.origin, e.metadata.uid AS uid, e.time AS moment, {ruleset.columns.selection}
             FROM {events.attach(connection)}
+        ), ready AS (
+            SELECT {ruleset.columns.derived} FROM flat
         ), tested AS (
-            SELECT *, list_filter([{tests}]::INT[], lambda n: n IS NOT NULL) AS rules FROM flat
+            SELECT *, list_filter([{tests}]::INT[], lambda n: n IS NOT NULL) AS rules FROM ready
         )
-        SELECT * FROM tested WHERE len(rules) > 0
+        SELECT t.* EXCLUDE (vendor), s.source, s.part, least(greatest(t.moment, s.lo), s.hi) AS pos
+        FROM tested t JOIN sources s USING (origin) WHERE len(t.rules) > 0
     """)  # noqa: S608  # built from compiled rules and quoted literals
 
 

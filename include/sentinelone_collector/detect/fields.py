@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
-__all__ = ["Catalogue", "Column", "Columns", "Kind", "event_catalogue", "literal"]
+__all__ = ["Catalogue", "Column", "Columns", "Kind", "event_catalogue", "folded", "literal"]
 
 Kind = Literal["text", "number", "bool", "texts", "numbers"]
 _LISTS: dict[str, Kind] = {"text": "texts", "number": "numbers"}
@@ -29,6 +29,7 @@ class Column:
 
     sql: str
     kind: Kind
+    paths: tuple[str, ...] = ()  # of vendor data: where in `unmapped` the value may be, first come first served
 
 
 class Catalogue:
@@ -52,8 +53,7 @@ def _vendor_column(keys: list[str]) -> Column | None:
     # Consoles spell some keys both ways: `newStatus` and, in later records, `newstatus`
     spellings = dict.fromkeys([tuple(keys), tuple(key.lower() for key in keys)])
     paths = ["$" + "".join(f'."{key}"' for key in spelling) for spelling in spellings]
-    read = [f'json_extract_string(e."unmapped", {literal(path)})' for path in paths]
-    return Column(read[0] if len(read) == 1 else f"coalesce({', '.join(read)})", "text")
+    return Column("", "text", tuple(paths))
 
 
 def _walk(sql: str, kind: Any, rest: list[str]) -> Column | None:
@@ -92,8 +92,7 @@ class Columns:
 
     catalogue: Catalogue
     aliases: dict[str, str] = field(default_factory=dict)
-    _kinds: dict[str, Kind] = field(default_factory=dict)
-    _sql: dict[str, str] = field(default_factory=dict)
+    _used: dict[str, Column] = field(default_factory=dict)
 
     def use(self, name: str) -> tuple[str, Kind]:
         """Return the field's alias and kind; raise `KeyError` where there is no such field."""
@@ -102,13 +101,39 @@ class Columns:
             if column is None:
                 raise KeyError(name)
             self.aliases[name] = f"f{len(self.aliases)}"
-            self._kinds[name], self._sql[name] = column.kind, column.sql
-        return self.aliases[name], self._kinds[name]
+            self._used[name] = column
+        return self.aliases[name], self._used[name].kind
 
     @property
     def selection(self) -> str:
-        """The SQL that computes every used field: `expression AS alias, …`."""
-        return ", ".join(f"{self._sql[name]} AS {alias}" for name, alias in self.aliases.items())
+        """The SQL that reads every used field from an event `e`; all vendor data at once, since parsing it is dear."""
+        paths = ", ".join(literal(path) for path in self._paths)
+        read = [f"{column.sql} AS {self.aliases[name]}" for name, column in self._used.items() if not column.paths]
+        return ", ".join([*read, f'json_extract_string(e."unmapped", [{paths}]::VARCHAR[]) AS vendor'])
+
+    @property
+    def derived(self) -> str:
+        """The SQL that follows from what `selection` read: vendor data by alias, and texts in small letters."""
+        places = {path: place for place, path in enumerate(self._paths, 1)}
+        derived = []
+        for name, column in self._used.items():
+            alias = self.aliases[name]
+            value = alias
+            if column.paths:
+                value = f"coalesce({', '.join(f'vendor[{places[path]}]' for path in column.paths)})"
+                derived.append(f"{value} AS {alias}")
+            if column.kind == "text":
+                derived.append(f"lower({value}) AS {folded(alias)}")
+        return ", ".join(["*", *derived])
+
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(path for column in self._used.values() for path in column.paths))
+
+
+def folded(alias: str) -> str:
+    """Return the alias of a text field's value in small letters."""
+    return f"{alias}_folded"
 
 
 @lru_cache(maxsize=1)

@@ -34,11 +34,12 @@ from sigma.types import (
     SpecialChars,
 )
 
-from sentinelone_collector.detect.fields import Columns, Kind, literal
+from sentinelone_collector.detect.fields import Columns, Kind, folded, literal
 
 __all__ = ["NotExpressible", "UnknownField", "predicate"]
 
 _ELEMENT: dict[Kind, Kind] = {"texts": "text", "numbers": "number"}
+_ELEMENT_NAME = "x"
 _OPERATORS = {
     CompareOperators.LT: "<",
     CompareOperators.LTE: "<=",
@@ -101,8 +102,8 @@ def _field(name: str, value: object, columns: Columns) -> str:
     if isinstance(value, SigmaFieldReference):
         return _same(name, alias, kind, value, columns)
     if kind in _ELEMENT:
-        test = _compare("x", _ELEMENT[kind], value)
-        return f"coalesce(len(list_filter({alias}, lambda x: coalesce({test}, false))) > 0, false)"
+        test = _compare(_ELEMENT_NAME, _ELEMENT[kind], value)
+        return f"coalesce(len(list_filter({alias}, lambda {_ELEMENT_NAME}: coalesce({test}, false))) > 0, false)"
     return f"coalesce({_compare(alias, kind, value)}, false)"
 
 
@@ -165,10 +166,11 @@ def _text(x: str, kind: Kind, value: SigmaString) -> str:
         raise NotExpressible(f"{value} holds a placeholder; write the values themselves")
     text = x if kind == "text" else f"CAST({x} AS VARCHAR)"
     fold = "{}" if isinstance(value, SigmaCasedString) else "lower({})"
+    subject = folded(x) if kind == "text" and fold != "{}" and x != _ELEMENT_NAME else fold.format(text)
     if not value.contains_special():
-        return f"{fold.format(text)} = {fold.format(_literal(''.join(str(part) for part in value.s)))}"
+        return f"{subject} = {fold.format(_literal(''.join(str(part) for part in value.s)))}"
     pattern = "".join(_WILDCARDS[part] if isinstance(part, SpecialChars) else _escaped(str(part)) for part in value.s)
-    return f"{fold.format(text)} LIKE {fold.format(_literal(pattern))} ESCAPE '\\'"
+    return f"{subject} LIKE {fold.format(_literal(pattern))} ESCAPE '\\'"
 
 
 def _escaped(text: str) -> str:

@@ -85,7 +85,12 @@ class _SampleEvents:
 
     def attach(self, connection: Any) -> str:
         connection.register("samples", self.table)
-        return "(SELECT *, part AS source, time AS lo, time AS hi FROM samples) e"
+        connection.execute("""
+            CREATE TEMP TABLE sources AS
+            SELECT DISTINCT origin, origin AS source, origin AS part, NULL::BIGINT AS lo, NULL::BIGINT AS hi
+            FROM samples
+        """)
+        return "samples e"
 
 
 def _run(ruleset: Ruleset, rules: list[Rule], samples: list[_Sample]) -> list[int]:
@@ -103,5 +108,7 @@ def _table(ruleset: Ruleset, samples: list[_Sample]) -> Any:
 
     rows = [row for sample in samples for row in sample.rows]
     parts = [number for number, sample in enumerate(samples) for _ in sample.rows]
-    table = pa.Table.from_pylist(rows, schema=ruleset.columns.catalogue.schema)
-    return table.append_column("part", pa.array(parts, pa.int32()))
+    read = {"metadata", "time", *(name.split(".", 1)[0] for name in ruleset.columns.aliases)}
+    schema = pa.schema([field for field in ruleset.columns.catalogue.schema if field.name in read])
+    table = pa.Table.from_pylist(rows, schema=schema)
+    return table.append_column("origin", pa.array(parts, pa.int32()))

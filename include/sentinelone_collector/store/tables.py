@@ -103,7 +103,7 @@ notes = Table(
     Column("id", _Serial, primary_key=True),
     Column("incident_id", _Id, ForeignKey("incidents.id"), nullable=False),
     Column("at", String(40), nullable=False),
-    Column("author", String(200), nullable=False),
+    Column("author", Text, nullable=False),
     Column("text", Text, nullable=False),
     Index("ix_incident_notes_incident_id", "incident_id"),
 )
@@ -114,7 +114,7 @@ history = Table(
     Column("id", _Serial, primary_key=True),
     Column("incident_id", _Id, ForeignKey("incidents.id"), nullable=False),
     Column("at", String(40), nullable=False),
-    Column("author", String(200), nullable=False),
+    Column("author", Text, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("detail", Text, nullable=False),
     Index("ix_incident_history_incident_id", "incident_id"),
