@@ -180,3 +180,15 @@ def test_a_stopped_task_ends_at_once_also_in_the_middle_of_a_wait(bench: Any) ->
     thread.join(10)
     assert not thread.is_alive()
     assert len(seen) == 1
+
+
+def test_what_one_task_is_told_by_a_429_holds_for_all_with_that_token(bench: Any) -> None:
+    limits = Limits()
+    bench.answers(bench.Reply(429, b"", {"Retry-After": "30"}), bench.page([], total=1))
+    with pytest.raises(RetryableError):
+        bench.make(limits=limits, patience=0.0).count(bench.endpoint, {})
+    bench.make(limits=limits).count(bench.endpoint, {})
+    first, second = bench.network.sent
+    assert second.at - first.at >= 30.0
+    rate = limits.bucket(bench.console.host, bench.console._account, "/activities", rate=0.0, burst=0.0).rate
+    assert 4.5 <= rate < 5.0

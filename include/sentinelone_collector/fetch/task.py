@@ -17,7 +17,7 @@ from sentinelone_collector.fetch.slices import Part, Slice, Slicer, shared_keys
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Storage, day_prefix, object_key, parse_key, sha256_of
 from sentinelone_collector.results import Fetched
-from sentinelone_collector.source.console import Console, Stopped
+from sentinelone_collector.source.console import Console
 from sentinelone_collector.source.endpoint import Stream
 from sentinelone_collector.source.scope import scope_filters
 from sentinelone_collector.windows import Window, as_utc
@@ -193,11 +193,10 @@ def _plan(slicer: Slicer, whole: Slice, pool: ThreadPoolExecutor) -> list[Slice]
 
 
 def _results(futures: Sequence[Future[_T]]) -> list[_T]:
-    """Return all results, or raise the error that came first, not one that merely followed from it."""
+    """Return all results, or raise an error as soon as there is one; the caller then stops the others."""
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    errors = [error for future in done if (error := future.exception()) is not None]
-    for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
-        raise error
+    for future in done:
+        future.result()
     return [future.result() for future in futures]
 
 
