@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from sentinelone_collector import cli
+from sentinelone_collector import cli, detect
+from sentinelone_collector.detect import Ruleset
+from sentinelone_collector.rules import BUILT_IN
 from sentinelone_collector.simulator import Simulator
 
 CANARY = "eyJcanary0token0that0must0show0nowhere"
@@ -105,10 +107,24 @@ def console() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.fixture(scope="module")
+def built_in() -> Ruleset:
+    return detect.ruleset.load_ruleset(BUILT_IN)
+
+
 @pytest.fixture
 def desk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], console: Simulator
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    console: Simulator,
+    built_in: Ruleset,
 ) -> Iterator[Desk]:
+    def load(*folders: Path) -> Ruleset:
+        # the built-in rules do not change, and reading them takes most of a command
+        return built_in if folders == (BUILT_IN,) else detect.ruleset.load_ruleset(*folders)
+
+    monkeypatch.setattr(detect, "load_ruleset", load)
     for name in _SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
