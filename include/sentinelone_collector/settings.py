@@ -7,10 +7,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Settings"]
+from sentinelone_collector.errors import ConfigurationError
+
+__all__ = ["Settings", "number"]
 
 _DEFAULT_LAKE = ".run/lake"
 _DEFAULT_INVENTORY = "include/instances.d"
+
+
+def number(name: str, default: float, environment: Mapping[str, str] = os.environ) -> float:
+    """Return a variable that holds a positive number, or the default where it is not set.
+
+    Raise `ConfigurationError` for any other text.
+    """
+    text = environment.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigurationError(f"{name}={text!r}: write a number above 0, like {default:g}, or leave it out")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

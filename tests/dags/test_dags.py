@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ import hashlib, json, os, sys
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 bag = DagBag(os.environ["DAGS"])
+def digest(dag):
+    return hashlib.sha256(json.dumps(DagSerialization.to_dict(dag), sort_keys=True).encode()).hexdigest()
 print(json.dumps({
-    "dags": {i: hashlib.sha256(json.dumps(DagSerialization.to_dict(d), sort_keys=True).encode()).hexdigest() for i, d in bag.dags.items()},
+    "dags": {i: digest(d) for i, d in bag.dags.items()},
     "tasks": {i: {t.task_id: sorted(t.downstream_task_ids) for t in d.tasks} for i, d in bag.dags.items()},
     "tags": {i: sorted(d.tags) for i, d in bag.dags.items()},
     "errors": bag.import_errors,
@@ -77,7 +80,7 @@ def test_each_instance_is_a_dag_with_the_four_tasks(tmp_path: Path, inventory: P
     tasks = found["tasks"]["sentinelone__emea"]
     chain = ["activities.fetch", "activities.normalize", "activities.tag", "activities.deliver"]
     assert sorted(tasks) == sorted(chain)
-    for upstream, downstream in zip(chain, chain[1:], strict=False):
+    for upstream, downstream in pairwise(chain):
         assert downstream in tasks[upstream]
 
 

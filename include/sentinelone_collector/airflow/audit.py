@@ -7,7 +7,6 @@ so that a backfill of a recent range makes it skip all windows before that range
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 
 from sentinelone_collector.airflow import runs
 from sentinelone_collector.airflow.tasks import installation
+from sentinelone_collector.settings import number
 from sentinelone_collector.windows import Window
 
 __all__ = ["AUDIT_DAG_ID", "audit_instance", "build_audit_dag", "triggers"]
@@ -67,7 +67,7 @@ def audit_instance(slug: str) -> dict[str, Any]:
             "not known to Airflow yet" if dag is None else "paused: unpause it",
         )
         return summary | {"paused": dag is not None}
-    at_most = int(os.environ.get("S1C_AUDIT_AT_MOST", _AT_MOST))
+    at_most = int(number("S1C_AUDIT_AT_MOST", _AT_MOST))
     lost = triggers(missing, lambda start: runs.run_of(instance.dag_id, start), upcoming=dag.upcoming, at_most=at_most)
     for window, run in lost:
         _log.warning("%s: window %s has no receipt and no active run; collecting it", slug, window)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from sentinelone_collector.airflow.tasks import (
 from sentinelone_collector.airflow.timetable import WindowTimetable
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.instances.model import duration_text
+from sentinelone_collector.settings import number
 
 __all__ = ["build_dag"]
 
@@ -41,7 +41,7 @@ def build_dag(instance: Instance) -> DAG:
         schedule=WindowTimetable(instance.calendar),
         start_date=instance.calendar.first.start,
         catchup=True,
-        max_active_runs=int(os.environ.get("S1C_MAX_ACTIVE_RUNS", _DEFAULT_ACTIVE_RUNS)),
+        max_active_runs=int(number("S1C_MAX_ACTIVE_RUNS", _DEFAULT_ACTIVE_RUNS)),
         default_args={"owner": "sentinelone", **_RETRIES},
         tags=["sentinelone", f"instance:{instance.slug}"],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from sentinelone_collector.errors import (
 from sentinelone_collector.instances import Connection, Instance
 from sentinelone_collector.pipeline import Installation
 from sentinelone_collector.results import Fetched, Normalized, Tagged
-from sentinelone_collector.settings import Settings
+from sentinelone_collector.settings import Settings, number
 from sentinelone_collector.windows import Calendar, Window
 
 __all__ = [
@@ -52,7 +51,7 @@ def installation() -> Installation:
         connection_for=_connection,
         s3_client_for=_s3_client,
         rate_share=1 / FETCHES_AT_ONCE,
-        retry_seconds=float(os.environ.get("S1C_RETRY_SECONDS", _RETRY_SECONDS)),
+        retry_seconds=number("S1C_RETRY_SECONDS", _RETRY_SECONDS),
     )
 
 

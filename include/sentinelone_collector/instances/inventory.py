@@ -206,16 +206,17 @@ def write_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:
     path = folder / f"{instance.slug}{_SUFFIX}"
     if path.exists():
         raise ConfigurationError("exists already; choose another slug, or edit this file", path=path)
-    folder.mkdir(parents=True, exist_ok=True)
+    _check_times(instance, now, path, {})
     staged = folder / f".{instance.slug}{_SUFFIX}.new"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         staged.write_text(dump_instance(instance), encoding="utf-8")
-        _check_times(instance, now, path, {})
         os.link(staged, path)  # fails where the file has appeared meanwhile
     except FileExistsError:
         raise ConfigurationError("exists already; choose another slug, or edit this file", path=path) from None
     except OSError as error:
         raise ConfigurationError(f"can't be written: {error.strerror}; check rights", path=path) from None
     finally:
-        staged.unlink(missing_ok=True)
+        if folder.is_dir():
+            staged.unlink(missing_ok=True)
     return path

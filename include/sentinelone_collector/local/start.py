@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -58,7 +58,7 @@ def up(layout: Layout) -> int:
     with _step("Airflow"):
         detach(layout, ["-m", "sentinelone_collector.local", "supervise"], environment, layout.project)
         airflow = AirflowClient(layout.url, USER, store_password(layout))
-        _wait(airflow.healthy, within=_HEALTHY_WITHIN, alive=lambda: _alive(layout), what="Airflow")
+        _wait_until_healthy(layout, airflow)
         airflow.log_in()
     if layout.demo:
         with _step("Two simulated consoles, registered as emea and apac"):
@@ -181,13 +181,13 @@ def _alive(layout: Layout) -> bool:
     return not found or "api-server" in found
 
 
-def _wait(ready: Callable[[], bool], *, within: float, alive: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + within
-    while not ready():
+def _wait_until_healthy(layout: Layout, airflow: AirflowClient) -> None:
+    deadline = time.monotonic() + _HEALTHY_WITHIN
+    while not airflow.healthy():
         if time.monotonic() > deadline:
-            raise CollectorError(f"{what} was not ready within {within:.0f} s; see the logs in .run/logs")
-        if not alive():
-            raise CollectorError(f"{what} ended while starting; see the logs in .run/logs")
+            raise CollectorError(f"Airflow was not ready within {_HEALTHY_WITHIN:.0f} s; see the logs in {layout.logs}")
+        if not _alive(layout):
+            raise CollectorError(f"Airflow ended while starting; see the logs in {layout.logs}")
         time.sleep(0.5)
 
 
@@ -202,7 +202,7 @@ def _wait_for_windows(layout: Layout, environment: dict[str, str]) -> None:
             if complete >= wanted:
                 return
             if not _supervised(layout):
-                raise CollectorError("the supervisor ended; see .run/logs/supervisor.log")
+                raise CollectorError(f"the supervisor ended; see {layout.logs / 'supervisor.log'}")
             time.sleep(1)
     _out.print("[yellow]Windows are still being collected; `s1c coverage SLUG` says which.[/]")
 
