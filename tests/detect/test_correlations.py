@@ -105,11 +105,12 @@ def expected(rows: list[dict[str, Any]], *, distinct: bool) -> set[tuple[str, tu
 ROWS = st.lists(
     st.tuples(
         st.integers(0, 40).map(lambda n: n * 10),
-        st.sampled_from(["1", "1", "2", "3"]),
-        st.sampled_from(["bob", "Bob", "ann", None, ""]),
+        st.sampled_from(["1", "1", "1", "2", "3"]),
+        st.sampled_from(["bob", "bob", "bob", "Bob", "ann", None, ""]),
         st.sampled_from(["pc1", "pc2", "pc3", None]),
     ),
-    max_size=40,
+    min_size=20,
+    max_size=60,
 )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
@@ -253,3 +255,30 @@ def test_events_in_two_overlapping_windows_count_once(make_world: Any) -> None:
     world.put(window(), failures(10, NOON, timedelta(seconds=1)))
     world.tag(window())
     assert {hit.event_count for hit in world.hits(window())} == {10}
+
+
+def test_nothing_is_written_outside_the_lock_of_the_instance(make_world: Any) -> None:
+    world = make_world()
+    held: list[str] = []
+    seen: list[tuple[str, tuple[str, ...]]] = []
+
+    class Watched:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            if name in {"put", "replace_hits"}:
+                seen.append((name, tuple(held)))
+            return getattr(self.inner, name)
+
+        @contextmanager
+        def lock(self, name: str) -> Iterator[None]:
+            with self.inner.lock(name):
+                held.append(name)
+                yield
+                held.remove(name)
+
+    world.put(window(), [])
+    world.store, world.lake = Watched(world.store), Watched(world.lake)
+    world.tag(window())
+    assert seen == [("put", ("emea",)), ("replace_hits", ("emea",))]

@@ -78,8 +78,9 @@ def _hold(url: str, ready: Any, finish: Any) -> None:
     store.close()
 
 
-def _take(url: str, name: str, taken: Any) -> None:
+def _take(url: str, name: str, started: Any, taken: Any) -> None:
     store = open_store(url)
+    started.set()
     with store.lock(name):
         taken.set()
     store.close()
@@ -87,17 +88,18 @@ def _take(url: str, name: str, taken: Any) -> None:
 
 def test_a_lock_keeps_other_processes_out_until_it_is_given_back(url: str) -> None:
     context = multiprocessing.get_context("spawn")
-    ready, finish, taken, other = (context.Event() for _ in range(4))
+    ready, finish, started, taken, other_started, other = (context.Event() for _ in range(6))
     open_store(url).close()
     holder = context.Process(target=_hold, args=(url, ready, finish))
     holder.start()
     assert ready.wait(60)
-    waiting = context.Process(target=_take, args=(url, "emea", taken))
-    free = context.Process(target=_take, args=(url, "apac", other))
+    waiting = context.Process(target=_take, args=(url, "emea", started, taken))
+    free = context.Process(target=_take, args=(url, "apac", other_started, other))
     waiting.start()
     free.start()
     assert other.wait(60)  # another name is another lock
-    assert not taken.is_set()
+    assert started.wait(60)
+    assert not taken.wait(0.5)
     finish.set()
     assert taken.wait(60)
     for process in (holder, waiting, free):
@@ -107,14 +109,14 @@ def test_a_lock_keeps_other_processes_out_until_it_is_given_back(url: str) -> No
 
 def test_a_lock_of_a_process_that_died_is_free(url: str) -> None:
     context = multiprocessing.get_context("spawn")
-    ready, never, taken = (context.Event() for _ in range(3))
+    ready, never, started, taken = (context.Event() for _ in range(4))
     open_store(url).close()
     holder = context.Process(target=_hold, args=(url, ready, never))
     holder.start()
     assert ready.wait(60)
     holder.kill()
     holder.join(60)
-    _take(url, "emea", taken)
+    _take(url, "emea", started, taken)
     assert taken.is_set()
 
 
