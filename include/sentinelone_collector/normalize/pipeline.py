@@ -25,7 +25,7 @@ from sentinelone_collector.windows import Window
 
 __all__ = ["normalize"]
 
-_ROW_GROUP = 20_000  # rows; part of the bytes of every event file
+_ROW_GROUP = 10_000  # rows; part of the bytes of every event file
 # Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
 _PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")

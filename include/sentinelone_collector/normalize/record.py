@@ -71,7 +71,7 @@ def decode_record(line: bytes) -> tuple[str, dict[str, Any]]:
         raise RecordError(f"the record is nested deeper than {_MAX_DEPTH} levels")
     try:
         record = _decode(line)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         record = _decode_unusual(raw)
     if type(record) is not dict:
         raise RecordError(f"the record is no JSON object but a {type(record).__name__}")
