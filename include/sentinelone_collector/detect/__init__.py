@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sentinelone_collector.detect.backtest import Backtest, backtest
 from sentinelone_collector.detect.hits import Hit, hit_schema, read_hits
-from sentinelone_collector.detect.ruleset import LEVELS, Rule, Ruleset, load_ruleset
+from sentinelone_collector.detect.loading import load_ruleset
+from sentinelone_collector.detect.ruleset import LEVELS, Rule, Ruleset
 from sentinelone_collector.detect.tag import tag
 from sentinelone_collector.detect.testing import RuleTest, SampleResult, test_rules
 

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sentinelone_collector.detect.fields import Catalogue, Columns
+from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.spec import IncidentSpec
 from sentinelone_collector.errors import RuleError, UsageError
 
-__all__ = ["LEVELS", "Correlation", "Rule", "Ruleset", "load_ruleset"]
+__all__ = ["LEVELS", "Correlation", "Rule", "Ruleset"]
 
 LEVELS = ("informational", "low", "medium", "high", "critical")  # OCSF severity_id = place in this list + 1
 _LONGEST_BUCKET = timedelta(hours=1)
@@ -119,21 +119,3 @@ class Ruleset:
     def incident_rules(self) -> tuple[Rule, ...]:
         """The rules that give hits: all but mere base rules."""
         return tuple(rule for rule in self.rules if rule.emits and rule.spec)
-
-
-def load_ruleset(*folders: Path, schema: Any = None) -> Ruleset:
-    """Read all `*.yaml` files below the folders; a wrong file is reported in `problems` and the others still work.
-
-    `schema` is the events' Arrow schema, by default that of normalize. Raise `RuleError` where a folder is missing.
-    """
-    from sentinelone_collector.detect.fields import event_catalogue
-    from sentinelone_collector.detect.reading import read_rules
-
-    for folder in folders:
-        if not folder.is_dir():
-            raise RuleError("there is no such folder of rules; correct S1C_RULES", path=folder)
-    catalogue = event_catalogue() if schema is None else Catalogue(schema)
-    files = [file for folder in folders for file in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])]
-    columns = Columns(catalogue)
-    rules, problems = read_rules(files, columns)
-    return Ruleset(tuple(sorted(rules, key=lambda rule: rule.name)), tuple(problems), columns)
