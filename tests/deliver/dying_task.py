@@ -46,7 +46,9 @@ class Steps:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.on and event in _FILE_EVENTS and any(self.root in str(argument) for argument in arguments[:2]):
+        places = [str(argument) for argument in arguments[:2] if self.root in str(argument)]
+        # making and clearing away scratch folders changes nothing that anyone sees
+        if self.on and event in _FILE_EVENTS and any(".staging" not in place for place in places):
             self.step()
 
     def around(self, work: Callable[..., Any]) -> Callable[..., Any]:
