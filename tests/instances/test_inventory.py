@@ -107,6 +107,13 @@ def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
         inventory.get("latam")
 
 
+def test_instances_are_sorted_whatever_order_the_folder_gives(tmp_path: Path) -> None:
+    slugs = [f"i{number:02}" for number in range(20)]
+    for slug in reversed(slugs):
+        write(tmp_path, slug, GOOD)
+    assert [instance.slug for instance in load_inventory(tmp_path, now=NOW).instances] == slugs
+
+
 def test_missing_folder_is_an_empty_inventory(tmp_path: Path) -> None:
     assert load_inventory(tmp_path / "none", now=NOW).instances == ()
 

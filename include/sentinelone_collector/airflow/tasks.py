@@ -75,7 +75,7 @@ def window_of(context: Mapping[str, Any], calendar: Calendar) -> Window:
     """
     run = context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end
-    if start is not None and end is not None and start < end:
+    if start is not None:
         held = calendar.window_at(start)
         if (held.start, held.end) == (start, end):
             return held
