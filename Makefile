@@ -33,7 +33,7 @@ status: ## say what runs
 	@$(BIN)/python -m sentinelone_collector.local status
 
 test: setup ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check .

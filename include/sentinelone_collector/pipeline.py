@@ -77,9 +77,9 @@ class Installation:
                 f"AWS connection {connection_id!r} can be looked up inside Airflow only; leave connection_id out and "
                 "set the AWS_* variables of the environment"
             )
-        import boto3
+        from sentinelone_collector.lake import new_s3_client
 
-        return boto3.client("s3")
+        return new_s3_client()
 
     @cached_property
     def store(self) -> Store:
@@ -161,6 +161,7 @@ class Installation:
             base=self.settings.delivered,
             code_version=__version__,
             s3_client_for=self.s3_client,
+            now=self.now,
         )
 
     def collect(self, instance: Instance, stream: str, window: Window, *, start_at: str = "fetch") -> Delivered:

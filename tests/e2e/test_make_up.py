@@ -20,7 +20,9 @@ import requests
 from sentinelone_collector.local.processes import read_state
 from sentinelone_collector.windows import DAY
 
-from .conftest import PROJECT, free_port
+from .conftest import E2E, PROJECT, free_port
+
+pytestmark = E2E
 
 _RUNS_ALREADY = "It runs already."
 

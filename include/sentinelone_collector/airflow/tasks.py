@@ -61,9 +61,18 @@ def _connection(connection_id: str) -> Connection:
 
 def _s3_client(connection_id: str | None) -> Any:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
-    # None leaves it to the standard AWS settings of the environment
-    return S3Hook(aws_conn_id=connection_id).get_conn()
+    from sentinelone_collector.lake import new_s3_client, s3_client_config
+
+    if connection_id is None:
+        return new_s3_client()
+    try:
+        return S3Hook(aws_conn_id=connection_id, config=s3_client_config()).get_conn()
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(
+            f"there is no AWS connection {connection_id!r}; create it in Airflow, type Amazon Web Services"
+        ) from error
 
 
 def window_of(context: Mapping[str, Any], calendar: Calendar) -> Window:

@@ -117,7 +117,7 @@ class _Job:
                 slug, self.stream, window, console=self.console, digest=digest, hits=hits, now=self.now()
             )
         receipt = read_receipt(self.lake, slug, self.stream, window)
-        return changed or (receipt is not None and receipt.hits != len(hits))
+        return changed or (receipt is not None and (receipt.hits, receipt.hits_sha256) != (len(hits), digest))
 
 
 def find_window_hits(
