@@ -41,7 +41,7 @@ lint: setup ## check style and types
 	@$(BIN)/mypy
 
 bench: setup ## measure speed against a floor of the same run
-	@$(BIN)/python -m pytest tests/benchmarks -q -s -p no:randomly -o python_files='bench_*.py'
+	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
 lock: ## resolve requirements*.txt anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.txt -o requirements.lock

@@ -137,6 +137,21 @@ def test_windows_that_a_backfill_makes_the_scheduler_skip_are_found_by_the_audit
     site.assert_delivered("alpha", windows)
 
 
+def test_other_dags_hear_of_each_window_by_an_asset_event(site: Site) -> None:
+    events = site.airflow.call("GET", "assets/events?limit=100&order_by=-timestamp")["asset_events"]
+    extras = [event["extra"] for event in events if event["uri"] == "x-sentinelone://beta/activities"]
+    window = site.instance("beta").calendar.first
+    (extra, *_) = [e for e in extras if e["window"]["start"] == window.start.isoformat().replace("+00:00", "Z")]
+    receipt = read_receipt(site.installation.lake, "beta", "activities", window)
+    assert receipt is not None
+    assert (extra["events"], extra["quarantined"], extra["duplicates"]) == (
+        receipt.events,
+        receipt.quarantined,
+        receipt.duplicates,
+    )
+    assert site.installation.lake.read(extra["receipt"]) is not None
+
+
 def test_the_connection_can_be_tested_in_airflow(site: Site) -> None:
     console = site.consoles["beta"]
     host, _, port = console.url.removeprefix("http://").partition(":")
