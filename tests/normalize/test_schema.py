@@ -14,7 +14,7 @@ from sentinelone_collector.normalize.schema import declared, json_columns, leaf_
 
 def _row(**attributes: Any) -> Row:
     row = Row({name.replace("__", "."): value for name, value in attributes.items()})
-    row.base = {}
+    row.parts = ({},)
     return row
 
 
@@ -87,7 +87,7 @@ def test_a_row_comes_back_as_the_event_it_was() -> None:
         _row(time=5, enrichments=[{"name": "n", "value": "v", "data": '{"a":[1]}'}], message="\x00ü\U0001f600"),
     ]
     for row in rows[:4]:
-        row.base = shared
+        row.parts = (shared,)
     assert list(iter_events(to_table(rows))) == [to_event(row.whole()) for row in rows]
     events = [to_event(row.whole()) for row in rows]
     assert events[0]["unmapped"]["data"] == {"n": None, "big": 123456789012345678901234567890}

@@ -15,14 +15,14 @@ detection         nobody: an engine or a rule found something
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import Observable, observable
-from sentinelone_collector.normalize.values import Folded, direction, email, text
+from sentinelone_collector.normalize.shapes import Fields
+from sentinelone_collector.normalize.values import direction, email, text
 
-__all__ = ["CONSOLE", "RULES", "actor", "user"]
+__all__ = ["ACTOR_READS", "CONSOLE", "RULES", "actor", "user"]
 
 CONSOLE: Final = "SentinelOne Management Console"
 _AGENT: Final = "SentinelOne Agent"
@@ -41,6 +41,7 @@ RULES: Final = frozenset(
         "user",
     }
 )
+ACTOR_READS: Final = ("byuser", "username", "system", ".userId")  # `.x` is a field of the record itself
 
 
 def user(row: Row, path: str, name: str | None, uid: str | None, observables: list[Observable]) -> bool:
@@ -57,7 +58,7 @@ def user(row: Row, path: str, name: str | None, uid: str | None, observables: li
     return name is not None or uid is not None
 
 
-def actor(rule: str, row: Row, record: Mapping[str, Any], data: Folded, seen: list[Observable]) -> bool:
+def actor(rule: str, row: Row, record: Fields, data: Fields, seen: list[Observable]) -> bool:
     """Write the actor; return whether it is a console user. `seen` takes the observables."""
     if rule == "detection":
         return False

@@ -28,42 +28,72 @@ _BATCH = 4096
 class Row(dict[str, Any]):
     """The attributes of one event by dotted path.
 
-    `base` holds those that it shares with all events of its kind; they stand in one place in memory and become columns
-    at once. A row's own attribute takes precedence.
+    `parts` hold those that it shares with other events; they stand in one place in memory and become columns at once.
+    Every row of a batch has as many parts. A later part takes precedence, and a row's own attribute before all.
     """
 
-    __slots__ = ("base",)
-    base: Mapping[str, Any]
+    __slots__ = ("parts",)
+    parts: tuple[Mapping[str, Any], ...]
 
     def whole(self) -> dict[str, Any]:
         """Return shared and own attributes together."""
-        return {**self.base, **self}
+        merged: dict[str, Any] = {}
+        for part in self.parts:
+            merged.update(part)
+        merged.update(self)
+        return merged
 
 
 def to_table(rows: Sequence[Row]) -> pa.Table:
     """Return the rows as a table of the event schema; raise `ValueError` for an attribute that it does not declare."""
     import pyarrow as pa
 
-    count = len(rows)
-    columns: dict[str, list[Any]] = {}
-    places: dict[int, int] = {}
-    bases: list[Mapping[str, Any]] = []
-    kinds: list[int] = []
-    for index, row in enumerate(rows):
-        for path, value in row.items():
-            column = columns.get(path)
-            if column is None:
-                column = columns[path] = [None] * count
-            column[index] = value
-        place = places.setdefault(id(row.base), len(bases))
-        if place == len(bases):
-            bases.append(row.base)
-        kinds.append(place)
-    builder = _Builder(columns, bases, kinds)
+    shared = zip(*(row.parts for row in rows), strict=True)
+    builder = _Builder([_Layer(rows), *reversed([_shared_layer(parts) for parts in shared])], len(rows))
     arrays = [builder.build(node) for node in _nodes()]
     if builder.left:
         raise ValueError(f"attributes missing from event_schema.json: {', '.join(sorted(builder.left))}")
     return pa.Table.from_arrays(arrays, schema=event_schema())
+
+
+class _Layer:
+    """Mappings as columns of values; `places` says which one each row has, None if each row has its own."""
+
+    def __init__(self, mappings: Sequence[Mapping[str, Any]], places: Sequence[int] | None = None) -> None:
+        import pyarrow as pa
+
+        self.columns: dict[str, list[Any]] = {}
+        columns, count = self.columns, len(mappings)
+        for index, mapping in enumerate(mappings):
+            for path, value in mapping.items():
+                column = columns.get(path)
+                if column is None:
+                    column = columns[path] = [None] * count
+                column[index] = value
+        self._places = places
+        self._take = None if places is None else pa.array(places, pa.int32())
+
+    def array(self, node: _Node) -> Any:
+        """Return an attribute for each row as an Arrow array."""
+        array = _array(node, self.columns[node.path])
+        return array if self._take is None else array.take(self._take)
+
+    def values(self, path: str) -> list[Any]:
+        """Return an attribute for each row as a list."""
+        column = self.columns[path]
+        return column if self._places is None else [column[place] for place in self._places]
+
+
+def _shared_layer(parts: Sequence[Mapping[str, Any]]) -> _Layer:
+    places: dict[int, int] = {}
+    distinct: list[Mapping[str, Any]] = []
+    taken = []
+    for part in parts:
+        place = places.setdefault(id(part), len(distinct))
+        if place == len(distinct):
+            distinct.append(part)
+        taken.append(place)
+    return _Layer(distinct, None if len(distinct) == len(parts) else taken)
 
 
 class _Node:
@@ -101,16 +131,15 @@ def _nodes() -> tuple[_Node, ...]:
 
 
 class _Builder:
-    """Gives the arrays of a batch; `left` holds the attributes that were not asked for."""
+    """Gives the arrays of a batch from its layers, those that take precedence first.
 
-    def __init__(self, columns: dict[str, list[Any]], bases: Sequence[Mapping[str, Any]], kinds: Sequence[int]) -> None:
-        import pyarrow as pa
+    `left` holds the attributes that were not asked for.
+    """
 
-        self._columns = columns
-        self._bases = bases
-        self._kinds = kinds
-        self._take = pa.array(kinds, pa.int32())
-        self.left = set(columns).union(*bases)
+    def __init__(self, layers: Sequence[_Layer], count: int) -> None:
+        self._layers = layers
+        self._count = count
+        self.left: set[str] = set().union(*(layer.columns for layer in layers))
         self._objects = {path[:place] for path in self.left for place, letter in enumerate(path) if letter == "."}
 
     def build(self, node: _Node) -> Any:
@@ -118,17 +147,19 @@ class _Builder:
             self.left.remove(node.path)
             return self._column(node)
         if node.path in self._objects and node.fields:
-            return _struct(node, [self.build(child) for child in node.children], len(self._kinds))
-        return node.nulls(len(self._kinds))
+            return _struct(node, [self.build(child) for child in node.children], self._count)
+        return node.nulls(self._count)
 
     def _column(self, node: _Node) -> Any:
-        own = self._columns.get(node.path)
-        shared = [base.get(node.path) for base in self._bases]
-        if own is None:
-            return _array(node, shared).take(self._take)
-        if any(value is not None for value in shared):
-            own = [shared[kind] if value is None else value for value, kind in zip(own, self._kinds, strict=True)]
-        return _array(node, own)
+        layers = [layer for layer in self._layers if node.path in layer.columns]
+        if len(layers) == 1:
+            return layers[0].array(node)
+        values = layers[0].values(node.path)
+        for layer in layers[1:]:
+            values = [
+                below if value is None else value for value, below in zip(values, layer.values(node.path), strict=True)
+            ]
+        return _array(node, values)
 
 
 def _array(node: _Node, values: Sequence[Any]) -> Any:

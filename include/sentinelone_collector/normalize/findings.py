@@ -9,7 +9,8 @@ from typing import Any
 
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import Observable, caption, observable
-from sentinelone_collector.normalize.values import Folded, epoch_ms, ips, number, text
+from sentinelone_collector.normalize.shapes import Fields
+from sentinelone_collector.normalize.values import epoch_ms, ips, number, text
 
 __all__ = ["Finding", "alert", "file", "threat"]
 
@@ -25,8 +26,8 @@ class Finding:
     """What a finding is made from; `observables` collects."""
 
     row: Row
-    record: Mapping[str, Any]
-    data: Folded
+    record: Fields
+    data: Fields
     observables: list[Observable]
 
 

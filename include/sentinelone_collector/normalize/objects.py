@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sentinelone_collector.normalize.actors import CONSOLE, user
+from sentinelone_collector.normalize.actors import ACTOR_READS, CONSOLE, user
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.findings import Finding, alert, threat
 from sentinelone_collector.normalize.ocsf import caption, observable
 from sentinelone_collector.normalize.record import VENDOR
+from sentinelone_collector.normalize.shapes import Fields
 from sentinelone_collector.normalize.table import Route
-from sentinelone_collector.normalize.values import Folded, ips, text
+from sentinelone_collector.normalize.values import ips, text
 
-__all__ = ["OBJECTS", "Activity", "actor_role", "device", "endpoint"]
+__all__ = ["DEVICE_READS", "OBJECTS", "ONE_OFF", "Activity", "actor_role", "device", "endpoint", "reads"]
 
 _WITH_ENDPOINT: Final = frozenset({3001, 3002, 3004, 3005, 6003})  # classes that have a src_endpoint
 _API_ACTIVITY: Final = 6003
@@ -23,6 +24,22 @@ _ON_USERS: Final = frozenset({"login", "user", "role_change"})
 _MACHINES = {"server": 1, "desktop": 2, "laptop": 3}
 _SYSTEMS = {"windows": 100, "linux": 200, "macos": 300, "osx": 300}
 _ADMIN, _SERVICE, _OTHER = 2, 4, 99
+# Which fields the functions below read; `.x` is a field of the record itself, the others stand in `data`.
+DEVICE_READS: Final = (
+    *(".agentId", ".accountId", ".accountName", ".siteId", ".siteName", ".groupId", ".groupName", ".osFamily"),
+    *("accountname", "computername", "externalip", "groupname", "sitename", "uuid"),
+    *("origagentmachinetype", "origagentname", "origagentosfamily", "origagentosname", "origagentosrevision"),
+    "origagentuuid",
+)
+ONE_OFF: Final = frozenset({"alert", "remediation", "threat"})  # objects that tell of one activity alone
+_READS: Mapping[str, tuple[str, ...]] = {
+    "event": (),
+    "login": ("role", "reason", ".comments"),
+    "user": ("role",),
+    "role_change": ("role", "oldrole", "scopelevelname", "scopename", "userscope"),
+    "agent": (".agentUpdatedVersion",),
+    "scan": (),
+}
 
 
 @dataclass(slots=True)
@@ -48,7 +65,7 @@ def endpoint(activity: Activity) -> None:
         row["src_endpoint.svc_name"] = row.get("actor.app_name", CONSOLE)
 
 
-def device(activity: Activity) -> None:
+def device(activity: Finding) -> None:
     """Write the endpoint that the activity is about, where it names one."""
     record, data, row, seen = activity.record, activity.data, activity.row, activity.observables
     uid = text(record.get("agentId"))
@@ -74,7 +91,7 @@ def device(activity: Activity) -> None:
     _device_system(activity)
 
 
-def _device_scope(record: Mapping[str, Any], data: Folded, row: Row) -> None:
+def _device_scope(record: Fields, data: Fields, row: Row) -> None:
     account = text(record.get("accountId"))
     account_name = text(record.get("accountName")) or text(data.get("accountname"))
     if account is not None or account_name is not None:
@@ -87,7 +104,7 @@ def _device_scope(record: Mapping[str, Any], data: Folded, row: Row) -> None:
         row["device.groups"] = [{"uid": group, "name": group_name}]
 
 
-def _device_system(activity: Activity) -> None:
+def _device_system(activity: Finding) -> None:
     family = text(activity.record.get("osFamily")) or text(activity.data.get("origagentosfamily"))
     kind = _SYSTEMS.get((family or "").lower())
     if kind is not None:
@@ -150,7 +167,7 @@ def _role_change(activity: Activity) -> None:
     data, row = activity.data, activity.row
     role = text(data.get("role"))
     if role is None or role == text(data.get("oldrole")) or text(data.get("oldrole")) is None:
-        row.base = activity.route.bases["same role"]
+        row.parts = (activity.route.bases["same role"],)
     else:
         scope = text(data.get("scopelevelname")) or text(data.get("scopename")) or text(data.get("userscope"))
         row["privileges"] = [role if scope is None else f"{role}@{scope}"]
@@ -208,9 +225,9 @@ def _entity(kind: _Entity, activity: Activity) -> None:
     row["entity.type_id"] = kind.type_id
     row["entity.type"] = kind.type
     uid = _first(activity, kind.uid)
-    policy = activity.data.get("policy")
-    if uid is None and kind.type == "Policy" and type(policy) is dict:
-        uid = text(policy.get("id"))
+    if uid is None and kind.type == "Policy":
+        policy = activity.data.get("policy")
+        uid = text(policy.get("id")) if type(policy) is dict else None
     name = _first(activity, kind.name) or route.detail or None
     if name is None and uid is None:
         name = text(activity.data.get("scopename")) or route.name
@@ -239,3 +256,12 @@ OBJECTS: Mapping[str, Callable[[Activity], None]] = {
     "threat": threat,
     **{name: partial(_entity, kind) for name, kind in _ENTITIES.items()},
 }
+
+
+def reads(route: Route) -> tuple[str, ...]:
+    """Return the fields that an activity's actor and source, and its object unless it is one-off, are written from."""
+    kind = _ENTITIES.get(route.object)
+    own = _READS.get(route.object, ()) if kind is None else (*kind.uid, *kind.name, "policy", "scopename")
+    agent = (".agentId",) if route.actor == "agent" else ()
+    address = ("ipaddress",) if route.class_uid in _WITH_ENDPOINT else ()
+    return (*ACTOR_READS, "role", *own, *agent, *address)

@@ -139,8 +139,8 @@ class _Work:
 
     def _count_unknown(self, rows: list[Row]) -> None:
         for row in rows:
-            if UNKNOWN_TYPE in row.base.get("metadata.labels", ()):
-                self.unknown[row.get("metadata.event_code", "none")] += 1
+            if UNKNOWN_TYPE in row.parts[0].get("metadata.labels", ()):
+                self.unknown[row.whole().get("metadata.event_code", "none")] += 1
 
 
 def _write_group(writer: Any, rows: Any) -> None:

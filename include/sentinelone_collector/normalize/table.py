@@ -16,10 +16,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import OTHER, caption, classification
 from sentinelone_collector.normalize.record import common
-from sentinelone_collector.normalize.values import Folded, direction
+from sentinelone_collector.normalize.shapes import Fields
+from sentinelone_collector.normalize.values import direction
 
 __all__ = ["UNKNOWN_TYPE", "Route", "routes", "unknown_route"]
 
@@ -30,7 +30,7 @@ _FINDING_STATUS = {"new": 1, "resolved": 4}
 _SAME_ROLE = (3001, OTHER)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One row of the table, with the attributes that are the same in all its events, one set for each direction."""
 
@@ -42,19 +42,15 @@ class Route:
     direction_fields: tuple[str, ...]
     bases: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
-    def row(self, data: Folded) -> Row:
-        """Return a new row with the attributes that all activities of this kind and direction share."""
-        row = Row()
+    def known(self, data: Fields) -> str:
+        """Return which of `bases` is the one of an activity, by the direction that its data tells."""
         if not self.direction_fields:
-            row.base = self.bases[""]
-            return row
+            return ""
         for name in self.direction_fields:
             value = data.get(name)
             if value is not None:
-                row.base = self.bases[direction(value)]
-                return row
-        row.base = self.bases["unknown"]
-        return row
+                return direction(value)
+        return "unknown"
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
@@ -15,14 +14,11 @@ from sentinelone_collector.windows import parse_time
 __all__ = [
     "EARLIEST_MS",
     "LATEST_MS",
-    "Folded",
     "direction",
     "email",
     "epoch_ms",
-    "has_secrets",
     "ips",
     "number",
-    "redact",
     "snowflake_ms",
     "text",
 ]
@@ -32,21 +28,7 @@ LATEST_MS: Final = 4_100_000_000_000  # 2099; later dates are known nonsense of 
 _SNOWFLAKE_EPOCH_MS: Final = 1_483_228_800_000  # 2017-01-01T00:00:00Z
 _SNOWFLAKE_BITS: Final = 63
 _TIME_LENGTH: Final = len("2026-11-22T10:00:00.123456Z")  # the console's own form, worth a fast path
-_MASK: Final = "***"
 _EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_SECRETS = (
-    "passphrase",
-    "password",
-    "token",
-    "secret",
-    "apikey",
-    "licensekey",
-    "privatekey",
-    "recoverycode",
-    "recoverycodes",
-)
-SECRET_ENDINGS: Final = ("passphrase", "password", "token", "secret", "key", "code", "codes")
-_CONTAINERS = frozenset({dict, list})
 _ON = frozenset({"true", "enabled", "enable", "on", "yes", "1", "active", "activated"})
 _OFF = frozenset({"false", "disabled", "disable", "off", "no", "0", "inactive", "deactivated"})
 
@@ -142,56 +124,3 @@ def snowflake_ms(record_id: Any) -> int | None:
     if value is None or value >> 23 == 0:
         return None
     return _SNOWFLAKE_EPOCH_MS + (value >> 23)
-
-
-@lru_cache(maxsize=1 << 12)
-def _shape(keys: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the keys by their lower case, and those whose values are secrets; records repeat a few hundred shapes."""
-    secrets = tuple(key for key in keys if key.lower().replace("_", "").replace("-", "").endswith(_SECRETS))
-    return {key.lower(): key for key in keys}, secrets
-
-
-class Folded:
-    """A mapping read by lower-case keys, whatever the case of its own; it costs no second dict."""
-
-    __slots__ = ("_keys", "_values", "has_secrets")
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._keys, secrets = _shape(tuple(values))
-        self.has_secrets = bool(secrets)
-        self._values = values if len(self._keys) == len(values) else self._merged(values)
-
-    def _merged(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return one value for each folded key: of keys that differ in case only, the first that holds something."""
-        merged: dict[str, Any] = {}
-        for key, value in values.items():
-            name = self._keys[key.lower()]
-            if merged.get(name) in (None, ""):
-                merged[name] = value
-        return merged
-
-    def get(self, name: str) -> Any:
-        """Return the value of a lower-case key, None where there is none."""
-        key = self._keys.get(name)
-        return None if key is None else self._values[key]
-
-
-def has_secrets(mapping: Mapping[str, Any]) -> bool:
-    """Say whether a key of the mapping itself names a secret."""
-    return bool(_shape(tuple(mapping))[1])
-
-
-def redact(value: Any) -> Any:
-    """Return the value with a mask in place of tokens, passphrases and keys, at any depth; itself if it has none."""
-    if type(value) is list:
-        clean = [redact(item) for item in value]
-        return clean if any(new is not old for new, old in zip(clean, value, strict=True)) else value
-    if type(value) is not dict:
-        return value
-    secrets = _shape(tuple(value))[1]
-    inner = [key for key, held in value.items() if type(held) in _CONTAINERS]
-    if not secrets and not inner:
-        return value
-    changed = {key: clean for key in inner if (clean := redact(value[key])) is not value[key]}
-    changed |= {key: _MASK for key in secrets if value[key] and type(value[key]) is not bool}
-    return {**value, **changed} if changed else value

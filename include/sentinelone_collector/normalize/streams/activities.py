@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sentinelone_collector.normalize.actors import actor
 from sentinelone_collector.normalize.columns import Row, to_event
-from sentinelone_collector.normalize.objects import OBJECTS, Activity, actor_role, device, endpoint
+from sentinelone_collector.normalize.objects import OBJECTS, ONE_OFF, Activity
+from sentinelone_collector.normalize.parts import deed_of, target_of
 from sentinelone_collector.normalize.record import Context, is_flat, json_text, stamp
+from sentinelone_collector.normalize.shapes import Folded, redact, shape_of
 from sentinelone_collector.normalize.table import Route, routes, unknown_route
-from sentinelone_collector.normalize.values import Folded, has_secrets, number, redact, text
+from sentinelone_collector.normalize.values import number, text
 from sentinelone_collector.source.endpoint import Endpoint, Stream
 
 __all__ = ["STREAM", "map_activity", "map_record"]
@@ -28,25 +29,25 @@ def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     code = record.get("activityType")
     kind = number(code)
     route = routes().get(kind) if kind is not None else None
+    row = Row()
+    stamp(row, record, raw, context, record.get("createdAt"))
     if route is None:
         route = unknown_route()
-    row = route.row(folded)
-    stamp(row, record, raw, context, record.get("createdAt"))
-    activity = Activity(row, record, folded, [], route)
-    if route is unknown_route() and text(code) is not None:
-        row["metadata.event_code"] = text(code)
-    activity.by_user = actor(route.actor, row, record, folded, activity.observables)
-    actor_role(activity)
-    endpoint(activity)
-    device(activity)
-    OBJECTS[route.object](activity)
+        deed = deed_of(route, text(code), record, folded)
+    else:
+        deed = deed_of(route, None, record, folded)
+    target = target_of(record, folded)
+    row.parts = (*deed.parts, target.part)
+    seen = [*deed.before, *target.observables, *deed.after]
+    if route.object in ONE_OFF:
+        OBJECTS[route.object](Activity(row, record, folded, seen, route))
+    if seen:
+        row["observables"] = seen
     row["message"] = _message(record, route)
     rest = _unmapped(record)
-    if folded.has_secrets or not is_flat(raw) or has_secrets(record):
+    if folded.shape.secrets or not is_flat(raw) or shape_of(tuple(record)).secrets:
         rest = redact(rest)
     row["unmapped"] = json_text(rest)
-    if activity.observables:
-        row["observables"] = activity.observables
     return row
 
 
