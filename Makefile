@@ -32,8 +32,12 @@ down: ## stop all that `make up` started, and nothing else
 status: ## say what runs
 	@$(BIN)/python -m sentinelone_collector.local status
 
-test: setup ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: setup ## run all tests, the end-to-end ones beside the others since they mostly wait
+	@mkdir -p .run; \
+	$(BIN)/python -m pytest tests/e2e >.run/test-e2e.log 2>&1 & waiting=$$!; trap 'kill $$waiting 2>/dev/null' EXIT INT TERM; \
+	nice $(BIN)/python -m pytest tests --ignore=tests/e2e; rest=$$?; \
+	echo "The end-to-end tests are still running ..."; \
+	wait $$waiting; waited=$$?; trap - EXIT; cat .run/test-e2e.log; exit $$((rest || waited))
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check .

@@ -103,7 +103,10 @@ def test_later_windows_are_named_until_their_receipts_show_their_hits(make_world
     }
     write_receipt(world.lake, Receipt(**receipt, hits=0))
     assert world.tag(first).retagged == (second.name,)
-    write_receipt(world.lake, Receipt(**receipt, hits=2))
+    write_receipt(world.lake, Receipt(**receipt, hits=2, hits_sha256="of other hits"))
+    assert world.tag(first).retagged == (second.name,)
+    digest = world.lake.digest(object_key("hits", "emea", "activities", second))
+    write_receipt(world.lake, Receipt(**receipt, hits=2, hits_sha256=digest))
     assert world.tag(first).retagged == ()
 
 

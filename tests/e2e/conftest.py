@@ -35,16 +35,15 @@ PROJECT = Path(__file__).resolve().parents[2]
 SETTLE = timedelta(seconds=5)
 
 
-# one worker runs them, one after the other, while the others run the rest
-E2E = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.xdist_group("e2e")]
+E2E = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let these tests begin first, since they wait for long, and keep the order of their files: a day's work."""
+    """Keep the order of the files: they are one day's work on one installation."""
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     others = [item for item in items if item not in set(ours)]
-    items[:] = sorted(ours, key=lambda item: (item.path, item.location[1] or 0)) + others
+    items[:] = others + sorted(ours, key=lambda item: (item.path, item.location[1] or 0))
 
 
 def free_port() -> int:
