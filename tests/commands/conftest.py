@@ -109,7 +109,7 @@ def console() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def built_in() -> Ruleset:
-    return detect.ruleset.load_ruleset(BUILT_IN)
+    return detect.loading.load_ruleset(BUILT_IN)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def desk(
 ) -> Iterator[Desk]:
     def load(*folders: Path) -> Ruleset:
         # the built-in rules do not change, and reading them takes most of a command
-        return built_in if folders == (BUILT_IN,) else detect.ruleset.load_ruleset(*folders)
+        return built_in if folders == (BUILT_IN,) else detect.loading.load_ruleset(*folders)
 
     monkeypatch.setattr(detect, "load_ruleset", load)
     for name in _SETTINGS:
