@@ -215,7 +215,9 @@ def write_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:
     except FileExistsError:
         raise ConfigurationError("exists already; choose another slug, or edit this file", path=path) from None
     except OSError as error:
-        raise ConfigurationError(f"can't be written: {error.strerror}; check rights", path=path) from None
+        raise ConfigurationError(
+            f"can't be written: {error.strerror}; check rights, or name another folder in S1C_INSTANCES", path=path
+        ) from None
     finally:
         if folder.is_dir():
             staged.unlink(missing_ok=True)
