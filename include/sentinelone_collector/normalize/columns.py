@@ -57,19 +57,32 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
 
 
 class _Layer:
-    """Mappings as columns of values; `places` says which one each row has, None if each row has its own."""
+    """Mappings as columns of values; `places` says which mapping each row has, None if each row has its own.
+
+    Mappings with the same attributes stand together, so that they become columns at once.
+    """
 
     def __init__(self, mappings: Sequence[Mapping[str, Any]], places: Sequence[int] | None = None) -> None:
         import pyarrow as pa
 
-        self.columns: dict[str, list[Any]] = {}
-        columns, count = self.columns, len(mappings)
+        groups: dict[tuple[str, ...], list[int]] = {}
         for index, mapping in enumerate(mappings):
-            for path, value in mapping.items():
-                column = columns.get(path)
-                if column is None:
-                    column = columns[path] = [None] * count
-                column[index] = value
+            groups.setdefault(tuple(mapping), []).append(index)
+        columns: dict[str, list[Any]] = {}
+        done = 0
+        for paths, members in groups.items():
+            held = zip(*(mappings[index].values() for index in members), strict=True)
+            for path, values in zip(paths, held, strict=True):
+                column = columns.setdefault(path, [])
+                column.extend([None] * (done - len(column)))
+                column.extend(values)
+            done += len(members)
+        for column in columns.values():
+            column.extend([None] * (done - len(column)))
+        self.columns = columns
+        if len(groups) > 1:
+            moved = dict(zip(chain.from_iterable(groups.values()), range(done), strict=True))
+            places = [moved[place] for place in (range(done) if places is None else places)]
         self._places = places
         self._take = None if places is None else pa.array(places, pa.int32())
 
@@ -166,12 +179,14 @@ def _array(node: _Node, values: Sequence[Any]) -> Any:
     import pyarrow as pa
 
     if node.item is not None:
-        ends = list(accumulate((len(value) if value else 0 for value in values), initial=0))
-        offsets = [None if value is None else start for value, start in zip(values, ends, strict=False)]
-        items = list(chain.from_iterable(value for value in values if value))
-        return pa.ListArray.from_arrays(
-            pa.array([*offsets, ends[-1]], pa.int32()), _array(node.item, items), type=node.type
-        )
+        filled = values if all(values) else [value or () for value in values]
+        offsets: list[int | None] = list(accumulate(map(len, filled), initial=0))
+        items = list(chain.from_iterable(filled))
+        if filled is not values:
+            for index, value in enumerate(values):
+                if value is None:
+                    offsets[index] = None
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _array(node.item, items), type=node.type)
     if node.fields:
         if values and type(values[0]) is tuple:
             parts: Iterable[Sequence[Any]] = zip(*values, strict=True)
@@ -221,10 +236,18 @@ def _kept(value: Any, path: str) -> Any:
         kept = {name: _kept(inner, f"{path}.{name}") for name, inner in value.items()}
         return {name: inner for name, inner in kept.items() if inner is not None} or None
     if isinstance(value, tuple):
-        return _kept(dict(zip(declared()[path][0], value, strict=True)), path)
+        return _kept(dict(zip(_names_of_items(path), value, strict=True)), path)
     if isinstance(value, list):
         return [inner for inner in (_kept(item, path) for item in value) if inner is not None] or None
     return value
+
+
+@cache
+def _names_of_items(path: str) -> tuple[str, ...]:
+    spec: Any = declared()
+    for name in path.split("."):
+        spec = spec[name]
+    return tuple(spec[0])
 
 
 def iter_events(source: Path | str | pa.Table) -> Iterator[dict[str, Any]]:

@@ -101,7 +101,7 @@ def _device_scope(record: Fields, data: Fields, row: Row) -> None:
         _set(row, "device.org.ou_name", text(record.get("siteName")) or text(data.get("sitename")))
     group, group_name = text(record.get("groupId")), text(record.get("groupName")) or text(data.get("groupname"))
     if group is not None or group_name is not None:
-        row["device.groups"] = [{"uid": group, "name": group_name}]
+        row["device.groups"] = [(group, group_name)]
 
 
 def _device_system(activity: Finding) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sentinelone_collector.normalize.actors import actor
@@ -25,11 +25,12 @@ from sentinelone_collector.normalize.objects import (
     reads,
 )
 from sentinelone_collector.normalize.ocsf import Observable
-from sentinelone_collector.normalize.shapes import Fields, Folded, Picker, shape_of
+from sentinelone_collector.normalize.shapes import Fields, Shape, shape_of
 from sentinelone_collector.normalize.table import Route
 
-__all__ = ["Deed", "Target", "deed_of", "target_of"]
+__all__ = ["Deed", "Plan", "Target", "plan_of"]
 
+_PLANS: Final = 1 << 10
 _KEPT: Final = 1 << 13  # parts of each sort; a megabyte or two of memory for each thousand
 
 
@@ -48,53 +49,71 @@ class Target(NamedTuple):
     observables: tuple[Observable, ...]
 
 
-class _Reads:
-    """The declared fields, those of the record (`.x`) apart from those of `data`."""
+class Source:
+    """Takes the fields that a part depends on out of records and `data` of one shape each."""
 
-    __slots__ = ("data", "record")
+    __slots__ = ("_data", "_record", "_split")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.record = frozenset(name[1:] for name in names if name.startswith("."))
-        self.data = frozenset(name for name in names if not name.startswith("."))
+    def __init__(self, names: tuple[str, ...], record: Shape, data: Shape) -> None:
+        of_record = frozenset(name[1:] for name in names if name.startswith("."))
+        self._record = record.picker(of_record, fold=False)
+        self._data = data.picker(frozenset(name for name in names if not name.startswith(".")), fold=True)
+        self._split = len(self._record.names)
 
-    def pickers(self, record: Mapping[str, Any], data: Folded) -> tuple[Picker, Picker]:
-        """Return what takes the fields out of records of this shape."""
-        return (
-            shape_of(tuple(record)).picker(self.record, fold=False),
-            data.shape.picker(self.data, fold=True),
-        )
+    def pick(self, record: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the values of the fields."""
+        return (*self._record.pick(record), *self._data.pick(data))
 
-
-_DEVICE: Final = _Reads(DEVICE_READS)
-
-
-@cache
-def _deed_reads(route: Route) -> _Reads:
-    return _Reads(reads(route))
+    def declared(self, values: tuple[Any, ...]) -> tuple[Fields, Fields]:
+        """Return picked values as fields of the record and of `data`, and nothing else."""
+        return self._record.declared(values[: self._split]), self._data.declared(values[self._split :])
 
 
-def deed_of(route: Route, code: str | None, record: Mapping[str, Any], data: Folded) -> Deed:
-    """Return who did what; `code` is the activity type where the route itself does not name it."""
-    of_record, of_data = _deed_reads(route).pickers(record, data)
-    values = (*of_record.pick(record), *of_data.pick(data.values))
-    try:
-        return _kept_deed(route, route.known(data), code, of_record, of_data, *values)
-    except TypeError:  # a value that is an object or a list can't be looked up
-        return _deed(route, route.known(data), code, of_record, of_data, *values)
+class Plan:
+    """How the records of one route whose fields have the same names are read."""
+
+    __slots__ = ("_deed", "_direction", "_route", "_target", "secrets", "unique")
+
+    def __init__(self, route: Route, record: tuple[str, ...], data: tuple[str, ...]) -> None:
+        shapes = shape_of(record), shape_of(data)
+        self.unique = shapes[1].unique
+        self.secrets = bool(shapes[0].secrets or shapes[1].secrets)
+        self._route = route
+        self._direction = tuple(shapes[1].keys[name] for name in route.direction_fields if name in shapes[1].keys)
+        self._deed = Source(reads(route), *shapes)
+        self._target = _target_source(record, data)
+
+    def deed(self, code: str | None, record: Mapping[str, Any], data: Mapping[str, Any]) -> Deed:
+        """Return who did what; `code` is the activity type where the route itself does not name it."""
+        values = self._deed.pick(record, data)
+        known = self._route.known(data[key] for key in self._direction) if self._direction else self._route.otherwise
+        try:
+            return _kept_deed(self._route, known, code, self._deed, *values)
+        except TypeError:  # a value that is an object or a list can't be looked up
+            return _deed(self._route, known, code, self._deed, *values)
+
+    def target(self, record: Mapping[str, Any], data: Mapping[str, Any]) -> Target:
+        """Return the endpoint that the activity is about, an empty one where it names none."""
+        values = self._target.pick(record, data)
+        try:
+            return _kept_target(self._target, *values)
+        except TypeError:
+            return _target(self._target, *values)
 
 
-def target_of(record: Mapping[str, Any], data: Folded) -> Target:
-    """Return the endpoint that the activity is about, an empty one where it names none."""
-    of_record, of_data = _DEVICE.pickers(record, data)
-    values = (*of_record.pick(record), *of_data.pick(data.values))
-    try:
-        return _kept_target(of_record, of_data, *values)
-    except TypeError:
-        return _target(of_record, of_data, *values)
+@lru_cache(maxsize=_PLANS)
+def plan_of(route: Route, record: tuple[str, ...], data: tuple[str, ...]) -> Plan:
+    """Return how a record is read whose fields, and those of its `data`, have these names."""
+    return Plan(route, record, data)
 
 
-def _deed(route: Route, known: str, code: str | None, of_record: Picker, of_data: Picker, *values: Any) -> Deed:
-    record, data = _declared(of_record, of_data, values)
+@lru_cache(maxsize=_PLANS)
+def _target_source(record: tuple[str, ...], data: tuple[str, ...]) -> Source:
+    return Source(DEVICE_READS, shape_of(record), shape_of(data))
+
+
+def _deed(route: Route, known: str, code: str | None, source: Source, *values: Any) -> Deed:
+    record, data = source.declared(values)
     row = Row()
     row.parts = (route.bases[known],)
     if code is not None:
@@ -110,15 +129,10 @@ def _deed(route: Route, known: str, code: str | None, of_record: Picker, of_data
     return Deed((*row.parts, dict(row)), tuple(before), tuple(after))
 
 
-def _target(of_record: Picker, of_data: Picker, *values: Any) -> Target:
-    found = Finding(Row(), *_declared(of_record, of_data, values), [])
+def _target(source: Source, *values: Any) -> Target:
+    found = Finding(Row(), *source.declared(values), [])
     device(found)
     return Target(dict(found.row), tuple(found.observables))
-
-
-def _declared(of_record: Picker, of_data: Picker, values: tuple[Any, ...]) -> tuple[Fields, Fields]:
-    split = len(of_record.names)
-    return of_record.declared(values[:split]), of_data.declared(values[split:])
 
 
 # By type as well: `True` and 1 are equal, yet only one of them is a text.

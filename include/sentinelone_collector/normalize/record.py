@@ -67,7 +67,7 @@ def decode_record(line: bytes) -> tuple[str, dict[str, Any]]:
         raw = line.decode()
     except UnicodeDecodeError as error:
         raise RecordError(f"the record is not UTF-8: byte {error.start}") from None
-    if raw.count("{") + raw.count("[") > _MAX_DEPTH and _depth(raw) > _MAX_DEPTH:
+    if not is_flat(raw) and raw.count("{") + raw.count("[") > _MAX_DEPTH and _depth(raw) > _MAX_DEPTH:
         raise RecordError(f"the record is nested deeper than {_MAX_DEPTH} levels")
     try:
         record = _decode(line)
@@ -149,5 +149,7 @@ def json_text(value: dict[str, Any]) -> str:
 
 
 def is_flat(raw: str) -> bool:
-    """Say that a record holds at most one object or list, as nearly all do; braces in texts count as well."""
-    return raw.count("{") + raw.count("[") <= 2  # noqa: PLR2004  # the record and its data
+    """Say that a record holds one object at most and no list, as nearly all do; braces in texts count as well."""
+    # Searching is far quicker than counting.
+    inner = raw.find("{", raw.find("{") + 1)
+    return (inner < 0 or raw.find("{", inner + 1) < 0) and raw.find("[") < 0

@@ -79,7 +79,7 @@ class Shape:
     differ in case only.
     """
 
-    __slots__ = ("_pickers", "_same", "keys", "secrets", "unique")
+    __slots__ = ("_names", "keys", "secrets", "unique")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.keys = {name.lower(): name for name in names}
@@ -87,15 +87,11 @@ class Shape:
             name for name in names if name.lower().replace("_", "").replace("-", "").endswith(_SECRETS)
         )
         self.unique = len(self.keys) == len(names)
-        self._same = {name: name for name in names}
-        self._pickers: dict[tuple[frozenset[str], bool], Picker] = {}
+        self._names = names
 
     def picker(self, wanted: frozenset[str], *, fold: bool) -> Picker:
         """Return the picker of the wanted fields; with `fold` they are given in lower case."""
-        found = self._pickers.get((wanted, fold))
-        if found is None:
-            found = self._pickers[wanted, fold] = Picker(wanted, self.keys if fold else self._same)
-        return found
+        return Picker(wanted, self.keys if fold else {name: name for name in self._names})
 
 
 @lru_cache(maxsize=1 << 12)

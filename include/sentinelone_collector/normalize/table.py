@@ -10,7 +10,7 @@ A type without a row becomes an API Activity 6003/99.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from sentinelone_collector.normalize.ocsf import OTHER, caption, classification
 from sentinelone_collector.normalize.record import common
-from sentinelone_collector.normalize.shapes import Fields
 from sentinelone_collector.normalize.values import direction
 
 __all__ = ["UNKNOWN_TYPE", "Route", "routes", "unknown_route"]
@@ -42,15 +41,17 @@ class Route:
     direction_fields: tuple[str, ...]
     bases: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
-    def known(self, data: Fields) -> str:
-        """Return which of `bases` is the one of an activity, by the direction that its data tells."""
-        if not self.direction_fields:
-            return ""
-        for name in self.direction_fields:
-            value = data.get(name)
+    @property
+    def otherwise(self) -> str:
+        """Return which of `bases` is the one of an activity that tells no direction."""
+        return "unknown" if self.direction_fields else ""
+
+    def known(self, told: Iterable[Any]) -> str:
+        """Return which of `bases` is the one of an activity whose direction fields hold these values."""
+        for value in told:
             if value is not None:
                 return direction(value)
-        return "unknown"
+        return self.otherwise
 
 
 @cache

@@ -8,9 +8,9 @@ from typing import Any
 
 from sentinelone_collector.normalize.columns import Row, to_event
 from sentinelone_collector.normalize.objects import OBJECTS, ONE_OFF, Activity
-from sentinelone_collector.normalize.parts import deed_of, target_of
+from sentinelone_collector.normalize.parts import plan_of
 from sentinelone_collector.normalize.record import Context, is_flat, json_text, stamp
-from sentinelone_collector.normalize.shapes import Folded, redact, shape_of
+from sentinelone_collector.normalize.shapes import Folded, redact
 from sentinelone_collector.normalize.table import Route, routes, unknown_route
 from sentinelone_collector.normalize.values import number, text
 from sentinelone_collector.source.endpoint import Endpoint, Stream
@@ -25,29 +25,29 @@ _OBJECT_DUMP = re.compile(r"<\w+ (?:at 0x\w+ )?with [^>]*>")
 def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     """Return the row of one activity; raise `RecordError` where it has neither a time nor an id that holds one."""
     data = record.get("data")
-    folded = Folded(data if type(data) is dict else {})
+    if type(data) is not dict:
+        data = {}
     code = record.get("activityType")
     kind = number(code)
     route = routes().get(kind) if kind is not None else None
+    unnamed = None if route is not None else text(code)
+    route = route or unknown_route()
+    plan = plan_of(route, tuple(record), tuple(data))
+    if not plan.unique:
+        data = Folded(data).values
+        plan = plan_of(route, tuple(record), tuple(data))
     row = Row()
     stamp(row, record, raw, context, record.get("createdAt"))
-    if route is None:
-        route = unknown_route()
-        deed = deed_of(route, text(code), record, folded)
-    else:
-        deed = deed_of(route, None, record, folded)
-    target = target_of(record, folded)
+    deed, target = plan.deed(unnamed, record, data), plan.target(record, data)
     row.parts = (*deed.parts, target.part)
     seen = [*deed.before, *target.observables, *deed.after]
     if route.object in ONE_OFF:
-        OBJECTS[route.object](Activity(row, record, folded, seen, route))
+        OBJECTS[route.object](Activity(row, record, Folded(data), seen, route))
     if seen:
         row["observables"] = seen
     row["message"] = _message(record, route)
     rest = _unmapped(record)
-    if folded.shape.secrets or not is_flat(raw) or shape_of(tuple(record)).secrets:
-        rest = redact(rest)
-    row["unmapped"] = json_text(rest)
+    row["unmapped"] = json_text(redact(rest) if plan.secrets or not is_flat(raw) else rest)
     return row
 
 
@@ -69,11 +69,11 @@ def _message(record: Mapping[str, Any], route: Route) -> str:
 
 def _unmapped(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what has no place in an event, under the vendor's names; a mapped field of a wrong type is kept too."""
-    return {
-        key: value
-        for key, value in record.items()
-        if value is not None and (key not in _MAPPED or type(value) not in _SCALARS)
-    }
+    rest = {key: value for key, value in record.items() if value is not None}
+    for key in _MAPPED:
+        if type(rest.get(key)) in _SCALARS:
+            del rest[key]
+    return rest
 
 
 STREAM = Stream(
