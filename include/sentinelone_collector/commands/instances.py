@@ -88,10 +88,7 @@ def add(
         raise ConfigurationError(f"live_since {instance.live_since.isoformat()} lies in the future")
     _check_names(instance)
     folder = Installation.from_environment().settings.instances
-    try:
-        path = write_instance(folder, instance, now=now)
-    except OSError as error:
-        raise ConfigurationError(f"can't be written: {error.strerror}; correct S1C_INSTANCES", path=folder) from None
+    path = write_instance(folder, instance, now=now)
     _emit_one(instance, path, as_json=as_json)
     say(f"Now set the connection {instance.connection_id!r} in Airflow, or {variable_name(instance.connection_id)}.")
 
