@@ -17,7 +17,7 @@ from sentinelone_collector.normalize.columns import Row
 
 __all__ = ["BATCH", "Unsorted", "in_order", "merged"]
 
-BATCH: Final = 2_000  # rows that are mapped and turned into columns at once; few enough for the processor's cache
+BATCH: Final = 1_000  # rows that are mapped and turned into columns at once; few enough for the processor's cache
 _LOOK_AHEAD: Final = 1_000  # rows held back, so that a straggler finds its place
 _MOST_HELD: Final = 20_000  # rows of one millisecond that are held back together
 _RUN: Final = 20_000  # lines of a sorted run on disk
