@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -157,9 +158,24 @@ def _instances(folder: Path, now: datetime) -> None:
         write_instance(folder, instance, now=now)
 
 
+@contextlib.contextmanager
+def run_folder() -> Iterator[Path]:
+    """Give a folder for run-time state outside of pytest's own, which every start of pytest closes to other users.
+
+    PostgreSQL runs as a user of its own where the tests run as root.
+    """
+    with tempfile.TemporaryDirectory(prefix="s1c-e2e-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "run"
+
+
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    root = tmp_path_factory.mktemp("s1c", numbered=True) / "run"
+def site() -> Iterator[Site]:
+    with run_folder() as root:
+        yield from _site(root)
+
+
+def _site(root: Path) -> Iterator[Site]:
     now = datetime.now(UTC).replace(microsecond=0)
     layout = Layout(project=PROJECT, root=root, demo=False, api_port=free_port(), simulator_port=0)
     consoles = {

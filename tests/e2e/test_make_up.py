@@ -20,7 +20,7 @@ import requests
 from sentinelone_collector.local.processes import read_state
 from sentinelone_collector.windows import DAY
 
-from .conftest import E2E, PROJECT, free_port
+from .conftest import E2E, PROJECT, free_port, run_folder
 
 pytestmark = E2E
 
@@ -67,8 +67,12 @@ class Start:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    start = Start(tmp_path_factory.mktemp("up") / "run")
+def up() -> Iterator[Start]:
+    with run_folder() as root:
+        yield from _up(Start(root))
+
+
+def _up(start: Start) -> Iterator[Start]:
     before = subprocess.run(["git", "status", "--porcelain"], cwd=PROJECT, capture_output=True, text=True, check=False)
     try:
         done = start.make("up")
@@ -112,13 +116,15 @@ def test_it_collects_three_days_of_two_consoles_and_says_where_to_look(up: Start
 def test_everything_listens_on_loopback_only(up: Start) -> None:
     processes = [member for leader in up.processes() for member in (leader, *leader.children(recursive=True))]
     assert len(processes) > 5
-    listening = {
-        connection.laddr.ip
-        for process in processes
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert listening == {"127.0.0.1"}
+    assert {address for process in processes for address in _listening(process)} == {"127.0.0.1"}
+
+
+def _listening(process: psutil.Process) -> set[str]:
+    try:
+        found = process.net_connections(kind="inet")
+    except (psutil.Error, FileNotFoundError):  # a worker whose task has ended meanwhile
+        return set()
+    return {connection.laddr.ip for connection in found if connection.status == psutil.CONN_LISTEN}
 
 
 def test_a_second_start_says_that_it_runs(up: Start) -> None:
@@ -150,6 +156,7 @@ def test_down_stops_all_that_up_started_and_nothing_else(up: Start) -> None:
 
 def test_a_taken_port_is_named(up: Start) -> None:
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", up.port))
         holder.listen()
         done = up.make("up")
