@@ -27,7 +27,6 @@ from .conftest import PAGES, ROOT, blocks, page, table, words
 
 test_rules.__test__ = False  # type: ignore[attr-defined]  # a function of the product, no test
 _VARIABLE = re.compile(r"\bS1C_[A-Z_]+\b")
-_MADE_LATER = {"docs/images/grid.png"}  # a picture of the running product
 _NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
@@ -43,7 +42,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             continue
         name, _, anchor = target.partition("#")
         file = (path.parent / name).resolve() if name else path
-        assert file.exists() or str(file.relative_to(ROOT)) in _MADE_LATER, f"{path}: {target}"
+        assert file.exists(), f"{path}: {target}"
         assert not anchor or anchor in _anchors(file), f"{path}: {target}"
 
 
