@@ -40,7 +40,7 @@ class FakeRun:
     run_after: datetime = NOON + timedelta(hours=1)
 
 
-@pytest.mark.parametrize("run_type", ["scheduled", "backfill", "manual", "operator_triggered"])
+@pytest.mark.parametrize("run_type", ["scheduled", "backfill", "manual"])
 def test_an_interval_of_the_calendar_is_taken_as_it_is(run_type: str) -> None:
     assert window_of({"dag_run": FakeRun(run_type)}, CALENDAR) == CALENDAR.window_at(NOON)
 
@@ -58,6 +58,12 @@ def test_a_manual_run_takes_the_window_of_its_logical_date_or_the_last_ended(off
     asked = NOON + timedelta(seconds=offset)
     run = FakeRun("manual", logical_date=asked, data_interval_start=asked, data_interval_end=asked, run_after=NOON)
     assert window_of({"dag_run": run}, CALENDAR) == CALENDAR.for_manual_run(asked, NOON)
+
+
+def test_a_triggered_run_takes_its_logical_date_and_not_the_interval_of_the_trigger_time() -> None:
+    asked = NOON - timedelta(hours=3)
+    run = FakeRun("operator_triggered", logical_date=asked)
+    assert window_of({"dag_run": run}, CALENDAR) == CALENDAR.window_at(asked)
 
 
 def test_a_run_without_a_logical_date_takes_the_last_window_that_had_ended_when_it_was_triggered() -> None:

@@ -68,7 +68,11 @@ def start_run(dag_id: str, logical_date: datetime, *, existing: Run | None, note
     run_id = existing.run_id if existing else f"audit__{logical_date.isoformat()}"
     _ask(
         TriggerDagRun(
-            dag_id=dag_id, run_id=run_id, logical_date=logical_date, reset_dag_run=existing is not None, note=note
+            dag_id=dag_id,
+            run_id=run_id,
+            logical_date=logical_date,
+            reset_dag_run=existing is not None,
+            note=note,
         )
     )
     return run_id

@@ -84,7 +84,8 @@ def window_of(context: Mapping[str, Any], calendar: Calendar) -> Window:
     """
     run = context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end
-    if start is not None:
+    # the interval of a run that another DAG triggered is inferred from the time of the trigger
+    if start is not None and run.run_type != "operator_triggered":
         held = calendar.window_at(start)
         if (held.start, held.end) == (start, end):
             return held
