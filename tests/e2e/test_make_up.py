@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -135,9 +136,12 @@ def test_a_second_start_says_that_it_runs(up: Start) -> None:
 
 def test_after_a_kill_of_everything_it_starts_again_with_its_data(up: Start) -> None:
     before = {path.name for path in (up.root / "lake" / "receipts").rglob("*.json")}
-    for leader in up.processes():
-        for process in (*leader.children(recursive=True), leader):
+    # Leaders first: they would start again what they look after.
+    family = [member for leader in up.processes() for member in (leader, *leader.children(recursive=True))]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(family, timeout=60)
     done = up.make("up")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert _RUNS_ALREADY not in done.stdout
@@ -148,10 +152,17 @@ def test_down_stops_all_that_up_started_and_nothing_else(up: Start) -> None:
     family = {member for leader in up.processes() for member in (leader, *leader.children(recursive=True))}
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
         assert up.make("down").returncode == 0
-        assert not [process for process in family if process.is_running() and process.status() != "zombie"]
+        assert not [process for process in family if _runs(process)]
         assert stranger.poll() is None
         stranger.kill()
     assert "Nothing runs" in up.make("down").stdout
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_taken_port_is_named(up: Start) -> None:
