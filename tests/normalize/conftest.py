@@ -19,8 +19,8 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from sentinelone_collector.lake import FolderStorage, object_key
 from sentinelone_collector.normalize import Context, decode_record, iter_events, map_activity, normalize
-from sentinelone_collector.normalize.columns import to_table
 from sentinelone_collector.normalize.streams.activities import map_record
+from sentinelone_collector.normalize.tables import to_table
 from sentinelone_collector.results import Normalized
 from sentinelone_collector.windows import Window
 

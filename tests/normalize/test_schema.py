@@ -8,8 +8,9 @@ import pytest
 from ocsf_json_schema import get_ocsf_schema
 
 from sentinelone_collector.normalize import event_schema, iter_events, to_event
-from sentinelone_collector.normalize.columns import Row, to_table
+from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.schema import declared, json_columns, leaf_columns
+from sentinelone_collector.normalize.tables import to_table
 
 
 def _row(**attributes: Any) -> Row:

@@ -1,26 +1,27 @@
-"""Rows to Arrow tables and back to OCSF JSON events.
+"""Rows, and events as OCSF JSON.
 
 A row is flat: from an attribute's dotted path (`actor.user.name`) to its value; lists of objects are lists of
 dicts, or of tuples with all attributes in the order of the schema.
-Rows become columns leaf by leaf, without a nested dict per event, which would cost more than the mapping itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import accumulate, chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sentinelone_collector.normalize.schema import declared, event_schema, json_columns
+from sentinelone_collector.normalize.schema import declared, json_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Row", "iter_events", "to_event", "to_table"]
+__all__ = ["JOINED", "Row", "iter_events", "to_event"]
+
+JOINED: Final = "observables"
+"""The attribute whose lists add up: those of a row's parts in their order, then its own."""
 
 _BATCH = 4096
 
@@ -38,180 +39,13 @@ class Row(dict[str, Any]):
     def whole(self) -> dict[str, Any]:
         """Return shared and own attributes together."""
         merged: dict[str, Any] = {}
-        for part in self.parts:
-            merged.update(part)
-        merged.update(self)
+        joined: list[Any] = []
+        for layer in (*self.parts, self):
+            merged.update(layer)
+            joined += layer.get(JOINED, ())
+        if joined:
+            merged[JOINED] = joined
         return merged
-
-
-def to_table(rows: Sequence[Row]) -> pa.Table:
-    """Return the rows as a table of the event schema; raise `ValueError` for an attribute that it does not declare."""
-    import pyarrow as pa
-
-    shared = zip(*(row.parts for row in rows), strict=True)
-    builder = _Builder([_Layer(rows), *reversed([_shared_layer(parts) for parts in shared])], len(rows))
-    arrays = [builder.build(node) for node in _nodes()]
-    if builder.left:
-        raise ValueError(f"attributes missing from event_schema.json: {', '.join(sorted(builder.left))}")
-    return pa.Table.from_arrays(arrays, schema=event_schema())
-
-
-class _Layer:
-    """Mappings as columns of values; `places` says which mapping each row has, None if each row has its own.
-
-    Mappings with the same attributes stand together, so that they become columns at once.
-    """
-
-    def __init__(self, mappings: Sequence[Mapping[str, Any]], places: Sequence[int] | None = None) -> None:
-        import pyarrow as pa
-
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for index, mapping in enumerate(mappings):
-            groups.setdefault(tuple(mapping), []).append(index)
-        columns: dict[str, list[Any]] = {}
-        done = 0
-        for paths, members in groups.items():
-            held = zip(*(mappings[index].values() for index in members), strict=True)
-            for path, values in zip(paths, held, strict=True):
-                column = columns.setdefault(path, [])
-                column.extend([None] * (done - len(column)))
-                column.extend(values)
-            done += len(members)
-        for column in columns.values():
-            column.extend([None] * (done - len(column)))
-        self.columns = columns
-        if len(groups) > 1:
-            moved = dict(zip(chain.from_iterable(groups.values()), range(done), strict=True))
-            places = [moved[place] for place in (range(done) if places is None else places)]
-        self._places = places
-        self._take = None if places is None else pa.array(places, pa.int32())
-
-    def array(self, node: _Node) -> Any:
-        """Return an attribute for each row as an Arrow array."""
-        array = _array(node, self.columns[node.path])
-        return array if self._take is None else array.take(self._take)
-
-    def values(self, path: str) -> list[Any]:
-        """Return an attribute for each row as a list."""
-        column = self.columns[path]
-        return column if self._places is None else [column[place] for place in self._places]
-
-
-def _shared_layer(parts: Sequence[Mapping[str, Any]]) -> _Layer:
-    places: dict[int, int] = {}
-    distinct: list[Mapping[str, Any]] = []
-    taken = []
-    for part in parts:
-        place = places.setdefault(id(part), len(distinct))
-        if place == len(distinct):
-            distinct.append(part)
-        taken.append(place)
-    return _Layer(distinct, None if len(distinct) == len(parts) else taken)
-
-
-class _Node:
-    """One attribute of the schema, with what Arrow needs to build it."""
-
-    def __init__(self, path: str, field: Any) -> None:
-        import pyarrow as pa
-
-        self.path = path
-        self.name = field.name
-        self.type = field.type
-        self.fields: list[Any] = []
-        self.item: _Node | None = None
-        if pa.types.is_struct(field.type):
-            self.fields = list(field.type)
-        elif pa.types.is_list(field.type):
-            self.item = _Node(f"{path}[]", field.type.value_field)
-        self.children = [_Node(f"{path}.{child.name}", child) for child in self.fields]
-        self._nulls: dict[int, Any] = {}
-
-    def nulls(self, count: int) -> Any:
-        """Return an array of nulls; most attributes are absent from most batches, which share these."""
-        import pyarrow as pa
-
-        found = self._nulls.get(count)
-        if found is None:
-            self._nulls = {count: pa.nulls(count, self.type)}  # batches are mostly of one size
-            found = self._nulls[count]
-        return found
-
-
-@cache
-def _nodes() -> tuple[_Node, ...]:
-    return tuple(_Node(field.name, field) for field in event_schema())
-
-
-class _Builder:
-    """Gives the arrays of a batch from its layers, those that take precedence first.
-
-    `left` holds the attributes that were not asked for.
-    """
-
-    def __init__(self, layers: Sequence[_Layer], count: int) -> None:
-        self._layers = layers
-        self._count = count
-        self.left: set[str] = set().union(*(layer.columns for layer in layers))
-        self._objects = {path[:place] for path in self.left for place, letter in enumerate(path) if letter == "."}
-
-    def build(self, node: _Node) -> Any:
-        if node.path in self.left:
-            self.left.remove(node.path)
-            return self._column(node)
-        if node.path in self._objects and node.fields:
-            return _struct(node, [self.build(child) for child in node.children], self._count)
-        return node.nulls(self._count)
-
-    def _column(self, node: _Node) -> Any:
-        layers = [layer for layer in self._layers if node.path in layer.columns]
-        if len(layers) == 1:
-            return layers[0].array(node)
-        values = layers[0].values(node.path)
-        for layer in layers[1:]:
-            values = [
-                below if value is None else value for value, below in zip(values, layer.values(node.path), strict=True)
-            ]
-        return _array(node, values)
-
-
-def _array(node: _Node, values: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    if node.item is not None:
-        filled = values if all(values) else [value or () for value in values]
-        offsets: list[int | None] = list(accumulate(map(len, filled), initial=0))
-        items = list(chain.from_iterable(filled))
-        if filled is not values:
-            for index, value in enumerate(values):
-                if value is None:
-                    offsets[index] = None
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _array(node.item, items), type=node.type)
-    if node.fields:
-        if values and type(values[0]) is tuple:
-            parts: Iterable[Sequence[Any]] = zip(*values, strict=True)
-        else:
-            parts = ([None if value is None else value.get(child.name) for value in values] for child in node.children)
-        children = [_array(child, part) for child, part in zip(node.children, parts, strict=True)]
-        return _struct(node, children, len(values))
-    return pa.array(values, node.type)
-
-
-def _struct(node: _Node, children: list[Any], count: int) -> Any:
-    """Return the objects, null where one holds nothing, so that readers see no empty objects."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    mask = None
-    for child in children:
-        if child.null_count == 0:
-            return pa.StructArray.from_arrays(children, fields=node.fields)
-        if child.null_count < count:
-            absent = child.is_null()
-            mask = absent if mask is None else pc.and_(mask, absent)
-    if mask is None:
-        return node.nulls(count)
-    return pa.StructArray.from_arrays(children, fields=node.fields, mask=mask)
 
 
 def to_event(row: Mapping[str, Any]) -> dict[str, Any]:

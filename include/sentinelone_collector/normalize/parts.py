@@ -6,13 +6,18 @@ depends on and then shared by all rows in which these hold the same values; the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from sentinelone_collector.normalize.activity_record import ATTRIBUTES, ActivityRecord
 from sentinelone_collector.normalize.actors import actor
-from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.columns import JOINED, Row
 from sentinelone_collector.normalize.findings import Finding
 from sentinelone_collector.normalize.objects import (
     DEVICE_READS,
@@ -25,99 +30,108 @@ from sentinelone_collector.normalize.objects import (
     reads,
 )
 from sentinelone_collector.normalize.ocsf import Observable
-from sentinelone_collector.normalize.shapes import Fields, Shape, shape_of
+from sentinelone_collector.normalize.shapes import Declared, Fields, Shape, shape_of
 from sentinelone_collector.normalize.table import Route
+from sentinelone_collector.normalize.values import text
 
-__all__ = ["Deed", "Plan", "Target", "plan_of"]
+__all__ = ["Deed", "Plan", "plan_of"]
 
 _PLANS: Final = 1 << 10
 _KEPT: Final = 1 << 13  # parts of each sort; a megabyte or two of memory for each thousand
+_CODE: Final = ".activityType"
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Deed(NamedTuple):
-    """Who did what: attributes by path and the observables of both, which stand around those of the endpoint."""
+    """Who did what, as parts of a row: what the route says, who and to what, and the observables of the latter.
 
-    parts: tuple[Mapping[str, Any], Mapping[str, Any]]
-    before: tuple[Observable, ...]
-    after: tuple[Observable, ...]
+    Those stand behind the observables of the endpoint, hence a part of their own.
+    """
 
-
-class Target(NamedTuple):
-    """The endpoint that an activity is about."""
-
-    part: Mapping[str, Any]
-    observables: tuple[Observable, ...]
+    base: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    seen_last: Mapping[str, Any]
 
 
 class Source:
-    """Takes the fields that a part depends on out of records and `data` of one shape each."""
+    """Takes the fields that a part depends on out of activities whose `data` has one shape, and gives them back.
 
-    __slots__ = ("_data", "_record", "_split")
+    Names of the activity's own fields begin with a dot; those of `data` are in lower case.
+    """
 
-    def __init__(self, names: tuple[str, ...], record: Shape, data: Shape) -> None:
-        of_record = frozenset(name[1:] for name in names if name.startswith("."))
-        self._record = record.picker(of_record, fold=False)
-        self._data = data.picker(frozenset(name for name in names if not name.startswith(".")), fold=True)
-        self._split = len(self._record.names)
+    __slots__ = ("_data", "_keys", "_record", "_values")
 
-    def pick(self, record: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the values of the fields."""
-        return (*self._record.pick(record), *self._data.pick(data))
+    def __init__(self, names: Iterable[str], data: Shape) -> None:
+        wanted = frozenset(names)
+        self._record = tuple(sorted(name[1:] for name in wanted if name.startswith(".")))
+        self._data = data.picker(frozenset(name for name in wanted if not name.startswith(".")))
+        self._values = _attributes(self._record)
 
-    def declared(self, values: tuple[Any, ...]) -> tuple[Fields, Fields]:
-        """Return picked values as fields of the record and of `data`, and nothing else."""
-        return self._record.declared(values[: self._split]), self._data.declared(values[self._split :])
+    def key(self, record: ActivityRecord, data: Mapping[str, Any]) -> bytes:
+        """Return the values of the fields as JSON, which is quicker to look up than the values, and tells 1 from true.
+
+        Any JSON value is kept as it is, so that what is mapped from the key is what would be mapped from the fields.
+        """
+        return _encode((*self._values(record), *self._data.pick(data)))
+
+    def fields(self, key: bytes) -> tuple[Fields, Fields]:
+        """Return the fields of a key, those of the activity and those of `data`, and nothing else."""
+        values = _decode(key)
+        own = dict(zip(self._record, values, strict=False))
+        return Declared(self._record, own), self._data.declared(values[len(self._record) :])
+
+
+def _attributes(names: tuple[str, ...]) -> Callable[[ActivityRecord], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*(ATTRIBUTES[name] for name in names))
+    return lambda record: tuple(record.get(name) for name in names)
 
 
 class Plan:
-    """How the records of one route whose fields have the same names are read."""
+    """How the activities of one route are read whose `data` has fields with the same names."""
 
-    __slots__ = ("_deed", "_direction", "_route", "_target", "secrets", "unique")
+    __slots__ = ("deeds", "route", "secrets", "targets", "unique")
 
-    def __init__(self, route: Route, record: tuple[str, ...], data: tuple[str, ...]) -> None:
-        shapes = shape_of(record), shape_of(data)
-        self.unique = shapes[1].unique
-        self.secrets = bool(shapes[0].secrets or shapes[1].secrets)
-        self._route = route
-        self._direction = tuple(shapes[1].keys[name] for name in route.direction_fields if name in shapes[1].keys)
-        self._deed = Source(reads(route), *shapes)
-        self._target = _target_source(record, data)
+    def __init__(self, route: Route, data: tuple[str, ...]) -> None:
+        shape = shape_of(data)
+        self.route = route
+        self.unique = shape.unique
+        self.secrets = bool(shape.secrets)
+        code = () if route.named else (_CODE,)
+        self.deeds = Source((*reads(route), *route.direction_fields, *code), shape)
+        self.targets = _target_source(data)
 
-    def deed(self, code: str | None, record: Mapping[str, Any], data: Mapping[str, Any]) -> Deed:
-        """Return who did what; `code` is the activity type where the route itself does not name it."""
-        values = self._deed.pick(record, data)
-        known = self._route.known(data[key] for key in self._direction) if self._direction else self._route.otherwise
-        try:
-            return _kept_deed(self._route, known, code, self._deed, *values)
-        except TypeError:  # a value that is an object or a list can't be looked up
-            return _deed(self._route, known, code, self._deed, *values)
-
-    def target(self, record: Mapping[str, Any], data: Mapping[str, Any]) -> Target:
-        """Return the endpoint that the activity is about, an empty one where it names none."""
-        values = self._target.pick(record, data)
-        try:
-            return _kept_target(self._target, *values)
-        except TypeError:
-            return _target(self._target, *values)
+    def parts(self, record: ActivityRecord, data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+        """Return what the activity's row shares with others: route, who and what, endpoint, last observables."""
+        deed = _kept_deed(self, self.deeds.key(record, data))
+        target = _kept_target(self.targets, self.targets.key(record, data))
+        return deed.base, deed.attributes, target, deed.seen_last
 
 
 @lru_cache(maxsize=_PLANS)
-def plan_of(route: Route, record: tuple[str, ...], data: tuple[str, ...]) -> Plan:
-    """Return how a record is read whose fields, and those of its `data`, have these names."""
-    return Plan(route, record, data)
+def plan_of(route: Route, data: tuple[str, ...]) -> Plan:
+    """Return how an activity is read whose `data` has fields with these names."""
+    return Plan(route, data)
 
 
 @lru_cache(maxsize=_PLANS)
-def _target_source(record: tuple[str, ...], data: tuple[str, ...]) -> Source:
-    return Source(DEVICE_READS, shape_of(record), shape_of(data))
+def _target_source(data: tuple[str, ...]) -> Source:
+    return Source(DEVICE_READS, shape_of(data))
 
 
-def _deed(route: Route, known: str, code: str | None, source: Source, *values: Any) -> Deed:
-    record, data = source.declared(values)
+@lru_cache(maxsize=_KEPT)
+def _kept_deed(plan: Plan, key: bytes) -> Deed:
+    record, data = plan.deeds.fields(key)
+    route = plan.route
     row = Row()
-    row.parts = (route.bases[known],)
-    if code is not None:
-        row["metadata.event_code"] = code
+    row.parts = (route.bases[route.known(data.get(name) for name in route.direction_fields)],)
+    if not route.named:
+        code = text(record.get(_CODE[1:]))
+        if code is not None:
+            row["metadata.event_code"] = code
     before: list[Observable] = []
     after: list[Observable] = []
     by_user = actor(route.actor, row, record, data, before)
@@ -126,15 +140,17 @@ def _deed(route: Route, known: str, code: str | None, source: Source, *values: A
     endpoint(activity)
     if route.object not in ONE_OFF:
         OBJECTS[route.object](replace(activity, observables=after))
-    return Deed((*row.parts, dict(row)), tuple(before), tuple(after))
+    return Deed(row.parts[0], _with_observables(row, before), _with_observables({}, after))
 
 
-def _target(source: Source, *values: Any) -> Target:
-    found = Finding(Row(), *source.declared(values), [])
+@lru_cache(maxsize=_KEPT)
+def _kept_target(source: Source, key: bytes) -> Mapping[str, Any]:
+    found = Finding(Row(), *source.fields(key), [])
     device(found)
-    return Target(dict(found.row), tuple(found.observables))
+    return _with_observables(found.row, found.observables)
 
 
-# By type as well: `True` and 1 are equal, yet only one of them is a text.
-_kept_deed = lru_cache(maxsize=_KEPT, typed=True)(_deed)
-_kept_target = lru_cache(maxsize=_KEPT, typed=True)(_target)
+def _with_observables(attributes: Mapping[str, Any], seen: list[Observable]) -> Mapping[str, Any]:
+    if seen:
+        return {**attributes, JOINED: seen}
+    return dict(attributes) if attributes else _NOTHING

@@ -7,25 +7,28 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from sentinelone_collector.errors import LakeError, RecordError
 from sentinelone_collector.lake import Storage, object_key, sha256_of
-from sentinelone_collector.normalize.columns import Row, to_table
+from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
 from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_lines
 from sentinelone_collector.normalize.record import Context, decode_record
 from sentinelone_collector.normalize.schema import event_schema, leaf_columns
 from sentinelone_collector.normalize.streams import get_stream
 from sentinelone_collector.normalize.table import UNKNOWN_TYPE
+from sentinelone_collector.normalize.tables import TableBuilder
 from sentinelone_collector.results import Normalized
 from sentinelone_collector.source.endpoint import Stream
 from sentinelone_collector.windows import Window
 
 __all__ = ["normalize"]
 
-_ROW_GROUP = 10_000  # rows; part of the bytes of every event file
+_ROW_GROUP = 20_000  # rows; part of the bytes of every event file, as is where pages end
+_PAGE = 1_000  # rows of a page of the long texts, about a megabyte
 # Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
 _PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
@@ -107,7 +110,7 @@ class _Work:
         self.quarantined = quarantine.records
 
     def _row(self, line: bytes) -> Row:
-        text, record = decode_record(line)
+        text, record = (self.stream.decode or decode_record)(line)
         row: Row = self.stream.map_record(record, text, self.context)
         return row
 
@@ -122,20 +125,22 @@ class _Work:
                 yield line, row
 
     def _write_groups(self, batches: Iterable[list[Row]]) -> None:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(self.events_file, event_schema(), **_parquet_settings()) as writer:
-            held = event_schema().empty_table()
-            for rows in batches:
-                self.events += len(rows)
+            group = TableBuilder()
+            for rows in _cut(batches, _PAGE):
+                group.add(rows)
                 self._count_unknown(rows)
-                held = pa.concat_tables([held, to_table(rows)])
-                while held.num_rows >= _ROW_GROUP:
-                    _write_group(writer, held.slice(0, _ROW_GROUP))
-                    held = held.slice(_ROW_GROUP)
-            if held.num_rows:
-                _write_group(writer, held)
+                if group.rows == _ROW_GROUP:
+                    self._write_group(writer, group)
+                    group = TableBuilder()
+            if group.rows:
+                self._write_group(writer, group)
+
+    def _write_group(self, writer: Any, group: TableBuilder) -> None:
+        writer.write_table(group.table(), row_group_size=_ROW_GROUP)
+        self.events += group.rows
 
     def _count_unknown(self, rows: list[Row]) -> None:
         for row in rows:
@@ -143,9 +148,11 @@ class _Work:
                 self.unknown[row.whole().get("metadata.event_code", "none")] += 1
 
 
-def _write_group(writer: Any, rows: Any) -> None:
-    # Pages end where chunks in memory end, so that without this the bytes would tell in what batches the rows came.
-    writer.write_table(rows.combine_chunks(), row_group_size=_ROW_GROUP)
+def _cut(batches: Iterable[list[Row]], size: int) -> Iterator[list[Row]]:
+    """Yield the rows in lists of one size, the last one shorter, whatever batches they come in."""
+    rows = chain.from_iterable(batches)
+    while cut := list(islice(rows, size)):
+        yield cut
 
 
 def _parquet_settings() -> dict[str, Any]:

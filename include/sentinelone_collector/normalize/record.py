@@ -17,7 +17,17 @@ from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import VERSION
 from sentinelone_collector.normalize.values import epoch_ms, snowflake_ms, text
 
-__all__ = ["VENDOR", "Context", "common", "decode_record", "is_flat", "json_text", "stamp"]
+__all__ = [
+    "VENDOR",
+    "Context",
+    "common",
+    "decode_record",
+    "is_flat",
+    "json_text",
+    "record_text",
+    "stamp",
+    "stamp_values",
+]
 
 VENDOR: Final = "SentinelOne"
 _MAX_DEPTH: Final = 100  # far above any real record, far below the interpreter's own limit
@@ -36,13 +46,12 @@ class Context:
     def __init__(self, console: str, stream: str) -> None:
         self.console = console
         self.stream = stream
-        self._names = hashlib.sha1(NAMESPACE_URL.bytes + f"{console}/{stream}/".encode(), usedforsecurity=False)
+        self._names = NAMESPACE_URL.bytes + f"{console}/{stream}/".encode()
 
     def uid(self, record_id: str, version: str | None = None) -> str:
-        """Return `uuid5(NAMESPACE_URL, "<console>/<stream>/<record id>[/<version>]")`, hashing the common part once."""
-        digest = self._names.copy()
-        digest.update((record_id if version is None else f"{record_id}/{version}").encode())
-        name = digest.hexdigest()
+        """Return `uuid5(NAMESPACE_URL, "<console>/<stream>/<record id>[/<version>]")`."""
+        key = record_id if version is None else f"{record_id}/{version}"
+        name = hashlib.sha1(self._names + key.encode(), usedforsecurity=False).hexdigest()
         return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
 
 
@@ -57,18 +66,24 @@ def common() -> dict[str, Any]:
     }
 
 
-def decode_record(line: bytes) -> tuple[str, dict[str, Any]]:
-    """Return a raw line as text and as a record; raise `RecordError` where it holds no JSON object that can be kept.
-
-    Of a key that occurs twice the last value counts; integers stay exact; half surrogates become U+FFFD; a number too
-    large for a float stays as its text.
-    """
+def record_text(line: bytes) -> str:
+    """Return a raw line as text; raise `RecordError` where it is no UTF-8 or nested too deeply to be decoded."""
     try:
         raw = line.decode()
     except UnicodeDecodeError as error:
         raise RecordError(f"the record is not UTF-8: byte {error.start}") from None
     if not is_flat(raw) and raw.count("{") + raw.count("[") > _MAX_DEPTH and _depth(raw) > _MAX_DEPTH:
         raise RecordError(f"the record is nested deeper than {_MAX_DEPTH} levels")
+    return raw
+
+
+def decode_record(line: bytes) -> tuple[str, dict[str, Any]]:
+    """Return a raw line as text and as a record; raise `RecordError` where it holds no JSON object that can be kept.
+
+    Of a key that occurs twice the last value counts; integers stay exact; half surrogates become U+FFFD; a number too
+    large for a float stays as its text.
+    """
+    raw = record_text(line)
     try:
         record = _decode(line)
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -123,7 +138,12 @@ def stamp(row: Row, record: Mapping[str, Any], raw: str, context: Context, creat
     `created` is the record's own time; where it is none the time inside the record's id is taken. Raise `RecordError`
     where there is neither.
     """
-    record_id = text(record.get("id"))
+    stamp_values(row, raw, context, created=created, uid=record.get("id"), account=record.get("accountId"))
+
+
+def stamp_values(row: Row, raw: str, context: Context, *, created: Any, uid: Any, account: Any) -> None:
+    """Do as `stamp`, with the record's time, its id and that of its account as the console sent them."""
+    record_id = text(uid)
     time = epoch_ms(created)
     if time is None:
         time = snowflake_ms(record_id)
@@ -137,13 +157,13 @@ def stamp(row: Row, record: Mapping[str, Any], raw: str, context: Context, creat
     row["metadata.log_name"] = context.stream
     if type(created) is str:
         row["metadata.original_time"] = created
-    tenant = text(record.get("accountId"))
+    tenant = text(account)
     if tenant is not None:
         row["metadata.tenant_uid"] = tenant
     row["raw_data"] = raw
 
 
-def json_text(value: dict[str, Any]) -> str:
+def json_text(value: dict[str, Any] | msgspec.Struct) -> str:
     """Return vendor attributes as JSON text, integers exact; secrets must be masked before."""
     return _encode(value).decode()
 

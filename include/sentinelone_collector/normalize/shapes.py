@@ -79,7 +79,7 @@ class Shape:
     differ in case only.
     """
 
-    __slots__ = ("_names", "keys", "secrets", "unique")
+    __slots__ = ("keys", "secrets", "unique")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.keys = {name.lower(): name for name in names}
@@ -87,11 +87,10 @@ class Shape:
             name for name in names if name.lower().replace("_", "").replace("-", "").endswith(_SECRETS)
         )
         self.unique = len(self.keys) == len(names)
-        self._names = names
 
-    def picker(self, wanted: frozenset[str], *, fold: bool) -> Picker:
-        """Return the picker of the wanted fields; with `fold` they are given in lower case."""
-        return Picker(wanted, self.keys if fold else {name: name for name in self._names})
+    def picker(self, wanted: frozenset[str]) -> Picker:
+        """Return the picker of the wanted fields, which are given, and gives them, in lower case."""
+        return Picker(wanted, self.keys)
 
 
 @lru_cache(maxsize=1 << 12)

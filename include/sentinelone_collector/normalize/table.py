@@ -31,7 +31,10 @@ _SAME_ROLE = (3001, OTHER)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """One row of the table, with the attributes that are the same in all its events, one set for each direction."""
+    """One row of the table, with the attributes that are the same in all its events, one set for each direction.
+
+    `named` says that they hold the activity type, which only the route of unknown types does not.
+    """
 
     name: str
     class_uid: int
@@ -39,19 +42,15 @@ class Route:
     object: str
     detail: str
     direction_fields: tuple[str, ...]
+    named: bool
     bases: Mapping[str, Mapping[str, Any]] = field(repr=False)
-
-    @property
-    def otherwise(self) -> str:
-        """Return which of `bases` is the one of an activity that tells no direction."""
-        return "unknown" if self.direction_fields else ""
 
     def known(self, told: Iterable[Any]) -> str:
         """Return which of `bases` is the one of an activity whose direction fields hold these values."""
         for value in told:
             if value is not None:
                 return direction(value)
-        return self.otherwise
+        return "unknown" if self.direction_fields else ""
 
 
 @cache
@@ -87,6 +86,7 @@ def _route(line: Mapping[str, str]) -> Route:
         object=line["object"],
         detail=line.get("detail", ""),
         direction_fields=fields,
+        named=bool(line["id"]),
         bases=dict(_bases(line, fixed, with_fields=bool(fields))),
     )
 

@@ -35,8 +35,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One kind of record: where it is read, and the function that turns one of its records into an event."""
+    """One kind of record: where it is read, and the function that turns one of its records into an event.
+
+    `decode` gives the text of a raw line and the record that `map_record` takes; None stands for a plain JSON object.
+    """
 
     name: str
     endpoint: Endpoint
     map_record: Callable[..., Any]
+    decode: Callable[[bytes], tuple[str, Any]] | None = None

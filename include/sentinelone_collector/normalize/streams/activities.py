@@ -6,49 +6,52 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sentinelone_collector.normalize.columns import Row, to_event
+from sentinelone_collector.normalize.activity_record import ActivityRecord, activity_record, decode_activity
+from sentinelone_collector.normalize.columns import JOINED, Row, to_event
 from sentinelone_collector.normalize.objects import OBJECTS, ONE_OFF, Activity
+from sentinelone_collector.normalize.ocsf import Observable
 from sentinelone_collector.normalize.parts import plan_of
-from sentinelone_collector.normalize.record import Context, is_flat, json_text, stamp
-from sentinelone_collector.normalize.shapes import Folded, redact
+from sentinelone_collector.normalize.record import Context, is_flat, stamp_values
+from sentinelone_collector.normalize.shapes import Folded
 from sentinelone_collector.normalize.table import Route, routes, unknown_route
 from sentinelone_collector.normalize.values import number, text
 from sentinelone_collector.source.endpoint import Endpoint, Stream
 
 __all__ = ["STREAM", "map_activity", "map_record"]
 
-_MAPPED = frozenset({"accountId", "activityType", "createdAt", "id", "primaryDescription"})
-_SCALARS = (str, int)
 _OBJECT_DUMP = re.compile(r"<\w+ (?:at 0x\w+ )?with [^>]*>")
 
 
-def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
-    """Return the row of one activity; raise `RecordError` where it has neither a time nor an id that holds one."""
-    data = record.get("data")
-    if type(data) is not dict:
-        data = {}
-    code = record.get("activityType")
-    kind = number(code)
-    route = routes().get(kind) if kind is not None else None
-    unnamed = None if route is not None else text(code)
-    route = route or unknown_route()
-    plan = plan_of(route, tuple(record), tuple(data))
+def map_record(record: ActivityRecord | Mapping[str, Any], raw: str, context: Context) -> Row:
+    """Return the row of one activity; raise `RecordError` where it has neither a time nor an id that holds one.
+
+    An `ActivityRecord` is used up.
+    """
+    activity = record if isinstance(record, ActivityRecord) else activity_record(record)
+    data: Mapping[str, Any] = activity.data if type(activity.data) is dict else {}
+    route = _route(activity.activity_type)
+    plan = plan_of(route, tuple(data))
     if not plan.unique:
         data = Folded(data).values
-        plan = plan_of(route, tuple(record), tuple(data))
+        plan = plan_of(route, tuple(data))
     row = Row()
-    stamp(row, record, raw, context, record.get("createdAt"))
-    deed, target = plan.deed(unnamed, record, data), plan.target(record, data)
-    row.parts = (*deed.parts, target.part)
-    seen = [*deed.before, *target.observables, *deed.after]
+    stamp_values(row, raw, context, created=activity.created_at, uid=activity.id, account=activity.account_id)
+    row.parts = plan.parts(activity, data)
     if route.object in ONE_OFF:
-        OBJECTS[route.object](Activity(row, record, Folded(data), seen, route))
-    if seen:
-        row["observables"] = seen
-    row["message"] = _message(record, route)
-    rest = _unmapped(record)
-    row["unmapped"] = json_text(redact(rest) if plan.secrets or not is_flat(raw) else rest)
+        seen: list[Observable] = []
+        OBJECTS[route.object](Activity(row, activity, Folded(data), seen, route))
+        if seen:
+            row[JOINED] = seen
+    told = activity.primary_description
+    row["message"] = told if told and type(told) is str else _message(activity, route)
+    row["unmapped"] = activity.unmapped(plain=not plan.secrets and is_flat(raw))
     return row
+
+
+def _route(code: Any) -> Route:
+    kind = code if type(code) is int else number(code)
+    found = None if kind is None else routes().get(kind)
+    return unknown_route() if found is None else found
 
 
 def map_activity(record: Mapping[str, Any], raw: bytes, context: Context) -> dict[str, Any]:
@@ -59,21 +62,12 @@ def map_activity(record: Mapping[str, Any], raw: bytes, context: Context) -> dic
     return to_event(map_record(record, raw.decode(), context).whole())
 
 
-def _message(record: Mapping[str, Any], route: Route) -> str:
-    told = text(record.get("primaryDescription"))
+def _message(activity: ActivityRecord, route: Route) -> str:
+    told = text(activity.primary_description)
     if told is None:
         # Some consoles put the printed form of an internal object there.
-        told = text(_OBJECT_DUMP.sub("", text(record.get("description")) or ""))
-    return told or route.name or f"Activity of type {text(record.get('activityType')) or 'unknown'}"
-
-
-def _unmapped(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what has no place in an event, under the vendor's names; a mapped field of a wrong type is kept too."""
-    rest = {key: value for key, value in record.items() if value is not None}
-    for key in _MAPPED:
-        if type(rest.get(key)) in _SCALARS:
-            del rest[key]
-    return rest
+        told = text(_OBJECT_DUMP.sub("", text(activity.description) or ""))
+    return told or route.name or f"Activity of type {text(activity.activity_type) or 'unknown'}"
 
 
 STREAM = Stream(
@@ -91,4 +85,5 @@ STREAM = Stream(
         burst=30,
     ),
     map_record=map_record,
+    decode=decode_activity,
 )

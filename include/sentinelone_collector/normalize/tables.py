@@ -1,0 +1,292 @@
+"""Rows to Arrow tables, leaf by leaf: a nested dict per event would cost more than the mapping itself.
+
+What rows share stands in one place in memory and becomes columns once per table, however many rows have it. Only what
+is a row's own is converted for each, in batches that are gone before the next one comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import accumulate, chain, repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sentinelone_collector.normalize.columns import JOINED, Row
+from sentinelone_collector.normalize.schema import event_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["TableBuilder", "to_table"]
+
+
+def to_table(rows: Sequence[Row]) -> pa.Table:
+    """Return the rows as a table of the event schema; raise `ValueError` for an attribute that it does not declare."""
+    builder = TableBuilder()
+    builder.add(rows)
+    return builder.table()
+
+
+class TableBuilder:
+    """Takes rows in batches and makes one table of them."""
+
+    def __init__(self) -> None:
+        self._own = _Own()
+        self._shared: list[_Shared] = []
+        self.rows = 0
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take a batch of rows, each with as many parts; raise `ValueError` for an attribute unknown to the schema.
+
+        Where batches end the chunks of the table's columns end, which a Parquet writer's pages follow: the bytes of a
+        file tell in what batches its rows came.
+        """
+        if not rows:
+            return
+        parts = list(zip(*[row.parts for row in rows], strict=True))
+        if not self.rows:
+            self._shared = [_Shared() for _ in parts]
+        for layer, column in zip(self._shared, parts, strict=True):
+            layer.add(column)
+        self._own.add(rows, self.rows)
+        self.rows += len(rows)
+
+    def table(self) -> pa.Table:
+        """Return all rows so far; raise `ValueError` for an attribute unknown to the schema."""
+        import pyarrow as pa
+
+        layers = [*(layer.columns() for layer in self._shared), self._own.columns(self.rows)]
+        held: dict[str, list[_Column]] = {}
+        for layer in layers:
+            for path, column in layer.items():
+                held.setdefault(path, []).append(column)
+        objects = {path[:place] for path in held for place, letter in enumerate(path) if letter == "."}
+        return pa.Table.from_arrays([self._build(node, held, objects) for node in _nodes()], schema=event_schema())
+
+    def _build(self, node: _Node, held: Mapping[str, list[_Column]], objects: set[str]) -> Any:
+        columns = held.get(node.path)
+        if columns is not None:
+            return _joined(node, columns, self.rows) if node.path == JOINED else _latest(columns)
+        if node.path in objects and node.fields:
+            children = [_whole(self._build(child, held, objects)) for child in node.children]
+            return _struct(node, children, self.rows)
+        return node.nulls(self.rows)
+
+
+class _Column(NamedTuple):
+    """An attribute of one layer: its values, and which of them each row has, None where they are one a row."""
+
+    values: Any
+    places: Any = None
+
+    def array(self) -> Any:
+        """Return the value of each row."""
+        return self.values if self.places is None else self.values.take(self.places)
+
+
+class _Shared:
+    """One part of every row: the distinct mappings, and which of them each row has."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+        self._distinct: list[Mapping[str, Any]] = []  # also keeps them alive, so that no address is used twice
+        self._places: list[int] = []
+
+    def add(self, parts: Sequence[Mapping[str, Any]]) -> None:
+        keys = list(map(id, parts))
+        for key, part in zip(keys, parts, strict=True):
+            if key not in self._known:
+                self._known[key] = len(self._distinct)
+                self._distinct.append(part)
+        self._places.extend(map(self._known.__getitem__, keys))
+
+    def columns(self) -> dict[str, _Column]:
+        """Return the columns of the distinct mappings, those with the same attributes one after the other."""
+        import pyarrow as pa
+
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for index, part in enumerate(self._distinct):
+            groups.setdefault(tuple(part), []).append(index)
+        columns: dict[str, list[Any]] = {}
+        done = 0
+        for paths, members in groups.items():
+            held = zip(*[self._distinct[index].values() for index in members], strict=True)
+            for path, values in zip(paths, held, strict=True):
+                column = columns.setdefault(path, [])
+                column.extend(repeat(None, done - len(column)))
+                column.extend(values)
+            done += len(members)
+        for column in columns.values():
+            column.extend(repeat(None, done - len(column)))
+        moved = dict(zip(chain.from_iterable(groups.values()), range(done), strict=True))
+        places = pa.array(list(map(moved.__getitem__, self._places)), pa.int32())
+        return {path: _Column(_array(_node(path), values), places) for path, values in columns.items()}
+
+
+class _Own:
+    """What rows have for themselves, as arrays of one batch each."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, list[Any]] = {}
+        self._filled: dict[str, int] = {}
+
+    def add(self, rows: Sequence[Row], before: int) -> None:
+        for path, values in _columns(rows).items():
+            self._fill(path, before)
+            self._pieces[path].append(_array(_node(path), values))
+            self._filled[path] = before + len(rows)
+
+    def _fill(self, path: str, count: int) -> None:
+        absent = count - self._filled.get(path, 0)
+        pieces = self._pieces.setdefault(path, [])
+        if absent:
+            pieces.append(_node(path).nulls(absent))
+
+    def columns(self, count: int) -> dict[str, _Column]:
+        import pyarrow as pa
+
+        for path in self._pieces:
+            self._fill(path, count)
+        return {path: _Column(pa.chunked_array(pieces)) for path, pieces in self._pieces.items()}
+
+
+def _columns(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+    """Return the values of all mappings by their keys, None where one lacks a key."""
+    shapes = set(map(tuple, mappings))
+    everywhere = sorted(set.intersection(*map(set, shapes))) if shapes else []
+    columns: dict[str, Sequence[Any]] = {}
+    if len(everywhere) > 1:
+        columns.update(zip(everywhere, zip(*map(itemgetter(*everywhere), mappings), strict=True), strict=True))
+    for path in sorted(set().union(*shapes) - columns.keys()):
+        columns[path] = [mapping.get(path) for mapping in mappings]
+    return columns
+
+
+class _Node:
+    """One attribute of the schema, with what Arrow needs to build it."""
+
+    def __init__(self, path: str, field: Any) -> None:
+        import pyarrow as pa
+
+        self.path = path
+        self.name = field.name
+        self.type = field.type
+        self.fields: list[Any] = []
+        self.item: _Node | None = None
+        if pa.types.is_struct(field.type):
+            self.fields = list(field.type)
+        elif pa.types.is_list(field.type):
+            self.item = _Node(f"{path}[]", field.type.value_field)
+        self.children = [_Node(f"{path}.{child.name}", child) for child in self.fields]
+        self._nulls: dict[int, Any] = {}
+
+    def nulls(self, count: int) -> Any:
+        """Return an array of nulls; most attributes are absent from most tables, which share these."""
+        import pyarrow as pa
+
+        found = self._nulls.get(count)
+        if found is None:
+            self._nulls = {count: pa.nulls(count, self.type)}  # tables are mostly of one size
+            found = self._nulls[count]
+        return found
+
+    def walk(self) -> Iterable[_Node]:
+        """Yield this attribute and those inside of it, without those of lists."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@cache
+def _nodes() -> tuple[_Node, ...]:
+    return tuple(_Node(field.name, field) for field in event_schema())
+
+
+@cache
+def _by_path() -> dict[str, _Node]:
+    return {node.path: node for top in _nodes() for node in top.walk()}
+
+
+def _node(path: str) -> _Node:
+    found = _by_path().get(path)
+    if found is None:
+        raise ValueError(f"attribute missing from event_schema.json: {path}")
+    return found
+
+
+def _latest(columns: Sequence[_Column]) -> Any:
+    """Return each row's value from the last layer that has one."""
+    import pyarrow.compute as pc
+
+    arrays = [column.array() for column in reversed(columns)]
+    return arrays[0] if len(arrays) == 1 else pc.coalesce(*arrays)
+
+
+def _whole(array: Any) -> Any:
+    """Return a column in one piece."""
+    import pyarrow as pa
+
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _joined(node: _Node, columns: Sequence[_Column], count: int) -> Any:
+    """Return the lists of all layers as one list for each row, null where all are empty."""
+    import numpy as np
+    import pyarrow as pa
+
+    starts, lengths = np.zeros((count, len(columns)), np.int64), np.zeros((count, len(columns)), np.int64)
+    begin = 0
+    for index, column in enumerate(columns):
+        lists = _whole(column.values)
+        sizes = lists.value_lengths().fill_null(0).to_numpy()
+        ends = begin + np.cumsum(sizes)
+        places = slice(None) if column.places is None else column.places.to_numpy()
+        starts[:, index], lengths[:, index] = (ends - sizes)[places], sizes[places]
+        begin += int(sizes.sum())
+    items = pa.concat_arrays([_whole(column.values).flatten() for column in columns])
+    each = lengths.ravel()
+    order = np.arange(each.sum()) + np.repeat(starts.ravel() - (np.cumsum(each) - each), each)
+    whole = lengths.sum(axis=1)
+    offsets: Any = pa.array(np.concatenate(([0], np.cumsum(whole))), pa.int32())
+    taken = items.take(pa.array(order))
+    return pa.ListArray.from_arrays(offsets, taken, type=node.type, mask=pa.array(whole == 0))
+
+
+def _array(node: _Node, values: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    if node.item is not None:
+        filled = values if all(values) else [value or () for value in values]
+        offsets: list[int | None] = list(accumulate(map(len, filled), initial=0))
+        items = list(chain.from_iterable(filled))
+        if filled is not values:
+            for index, value in enumerate(values):
+                if value is None:
+                    offsets[index] = None
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _array(node.item, items), type=node.type)
+    if node.fields:
+        if values and type(values[0]) is tuple:
+            parts: Iterable[Sequence[Any]] = zip(*values, strict=True)
+        else:
+            parts = ([None if value is None else value.get(child.name) for value in values] for child in node.children)
+        children = [_array(child, part) for child, part in zip(node.children, parts, strict=True)]
+        return _struct(node, children, len(values))
+    return pa.array(values, node.type)
+
+
+def _struct(node: _Node, children: list[Any], count: int) -> Any:
+    """Return the objects, null where one holds nothing, so that readers see no empty objects."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    mask = None
+    for child in children:
+        if child.null_count == 0:
+            return pa.StructArray.from_arrays(children, fields=node.fields)
+        if child.null_count < count:
+            absent = child.is_null()
+            mask = absent if mask is None else pc.and_(mask, absent)
+    if mask is None:
+        return node.nulls(count)
+    return pa.StructArray.from_arrays(children, fields=node.fields, mask=mask)
