@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.columns import FlatRow
 from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
 
 TIMES = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 5)), max_size=60)
 
 
-def _row(key: tuple[int, int]) -> Row:
-    return Row({"time": key[0], "metadata.uid": str(key[1])})
+def _row(key: tuple[int, int], number: int = 0) -> FlatRow:
+    return key[0], str(key[1]), ("number",), (number,), ()
 
 
 def _keys(batches: Any) -> list[tuple[int, int]]:
-    return [(row["time"], int(row["metadata.uid"])) for batch in batches for row in batch]
+    return [(time, int(uid)) for batch in batches for time, uid, *_ in batch]
 
 
 @settings(max_examples=100)
@@ -51,14 +51,14 @@ def test_merging_sorts_any_order_and_keeps_equal_keys_in_order(
 ) -> None:
     lines = [json.dumps([*key, number]).encode() for number, key in enumerate(keys)]
 
-    def to_row(line: bytes) -> Row:
+    def to_row(line: bytes) -> FlatRow:
         time, uid, number = json.loads(line)
-        return Row({"time": time, "metadata.uid": str(uid), "number": number})
+        return _row((time, uid), number)
 
     batches = list(merged(lines, to_row, tmp_path_factory.mktemp("runs"), batch=batch, run=run))
     assert _keys(batches) == sorted(keys)
     assert all(len(found) == batch for found in batches[:-1])
-    numbers = [row["number"] for found in batches for row in found]
+    numbers = [number for found in batches for *_, (number,), _ in found]
     assert numbers == sorted(range(len(keys)), key=lambda number: keys[number])
 
 

@@ -14,7 +14,8 @@ from sentinelone_collector.normalize.tables import to_table
 
 
 def _row(**attributes: Any) -> Row:
-    row = Row({name.replace("__", "."): value for name, value in attributes.items()})
+    named = {name.replace("__", "."): value for name, value in attributes.items()}
+    row = Row({"time": 0, "metadata.uid": "", **named})
     row.parts = ({},)
     return row
 

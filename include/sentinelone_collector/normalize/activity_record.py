@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from sentinelone_collector.normalize.record import decode_record, json_text, record_text
+from sentinelone_collector.normalize.record import json_text
 from sentinelone_collector.normalize.shapes import redact
 
-__all__ = ["ATTRIBUTES", "ActivityRecord", "activity_record", "decode_activity"]
+__all__ = ["ATTRIBUTES", "ActivityRecord", "activity_record"]
 
 
 class ActivityRecord(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, gc=False, rename="camel"):
@@ -57,16 +57,9 @@ class ActivityRecord(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=T
 
         A field that has its place is left out unless its type is wrong. `plain` says that there is no secret inside.
         """
-        if type(self.account_id) in _SCALARS:
-            self.account_id = None
-        if type(self.activity_type) in _SCALARS:
-            self.activity_type = None
-        if type(self.created_at) in _SCALARS:
-            self.created_at = None
-        if type(self.id) in _SCALARS:
-            self.id = None
-        if type(self.primary_description) in _SCALARS:
-            self.primary_description = None
+        for name in _MAPPED:
+            if type(getattr(self, name)) in _SCALARS:
+                setattr(self, name, None)
         if plain and type(self) is ActivityRecord:
             return json_text(self)
         known = {name: getattr(self, attribute) for name, attribute in ATTRIBUTES.items()}
@@ -91,17 +84,8 @@ ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """From the API's name of a field to the attribute's."""
 
+_MAPPED: Final = ("account_id", "activity_type", "created_at", "id", "primary_description")
 _SCALARS: Final = frozenset({str, int})
-_decode = msgspec.json.Decoder(ActivityRecord).decode
-
-
-def decode_activity(line: bytes) -> tuple[str, ActivityRecord]:
-    """Return a raw line as text and as an activity; raise `RecordError` where it holds none that can be kept."""
-    raw = record_text(line)
-    try:
-        return raw, _decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return raw, activity_record(decode_record(line)[1])
 
 
 def activity_record(record: Mapping[str, Any]) -> ActivityRecord:

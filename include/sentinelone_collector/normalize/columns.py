@@ -18,7 +18,7 @@ from sentinelone_collector.normalize.schema import declared, json_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["JOINED", "Row", "iter_events", "to_event"]
+__all__ = ["JOINED", "FlatRow", "Row", "flat", "iter_events", "to_event"]
 
 JOINED: Final = "observables"
 """The attribute whose lists add up: those of a row's parts in their order, then its own."""
@@ -46,6 +46,15 @@ class Row(dict[str, Any]):
         if joined:
             merged[JOINED] = joined
         return merged
+
+
+FlatRow = tuple[int, str, tuple[str, ...], tuple[Any, ...], tuple[Mapping[str, Any], ...]]
+"""A row on its way to a table: time, uid, the paths of its own attributes, their values, and its parts."""
+
+
+def flat(row: Row) -> FlatRow:
+    """Return a row as it is sorted and becomes columns."""
+    return row["time"], row["metadata.uid"], tuple(row), tuple(row.values()), row.parts
 
 
 def to_event(row: Mapping[str, Any]) -> dict[str, Any]:

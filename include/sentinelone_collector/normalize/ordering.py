@@ -10,10 +10,11 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.columns import FlatRow
 
 __all__ = ["BATCH", "Unsorted", "in_order", "merged"]
 
@@ -27,24 +28,19 @@ class Unsorted(Exception):  # it never leaves this room
     """The rows are further out of order than the look ahead reaches."""
 
 
-def _time(row: Row) -> int:
-    time: int = row["time"]
-    return time
-
-
-def _key(row: Row) -> tuple[int, str]:
-    return row["time"], row["metadata.uid"]
+_time = itemgetter(0)
+_key = itemgetter(0, 1)
 
 
 def in_order(
-    rows: Iterable[Row], *, batch: int = BATCH, look_ahead: int = _LOOK_AHEAD, most_held: int = _MOST_HELD
-) -> Iterator[list[Row]]:
+    rows: Iterable[FlatRow], *, batch: int = BATCH, look_ahead: int = _LOOK_AHEAD, most_held: int = _MOST_HELD
+) -> Iterator[list[FlatRow]]:
     """Yield nearly sorted rows sorted, in lists of some `batch` rows; raise `Unsorted` where a row comes too late.
 
     Rows of one millisecond come in any order, so a millisecond is held back until it is complete.
     """
     rows = iter(rows)
-    held: list[Row] = []
+    held: list[FlatRow] = []
     last = (0, "")
     while fresh := list(islice(rows, batch)):
         held += fresh
@@ -64,8 +60,8 @@ def in_order(
 
 
 def merged(
-    lines: Iterable[bytes], to_row: Callable[[bytes], Row], folder: Path, *, batch: int = BATCH, run: int = _RUN
-) -> Iterator[list[Row]]:
+    lines: Iterable[bytes], to_row: Callable[[bytes], FlatRow], folder: Path, *, batch: int = BATCH, run: int = _RUN
+) -> Iterator[list[FlatRow]]:
     """Yield the rows of lines in any order sorted, in lists of `batch`, through sorted runs of lines in a folder.
 
     Only one run is in memory at a time; each line is mapped twice.
@@ -82,7 +78,7 @@ def merged(
         yield ready
 
 
-def _rows(path: Path, to_row: Callable[[bytes], Row]) -> Iterator[Row]:
+def _rows(path: Path, to_row: Callable[[bytes], FlatRow]) -> Iterator[FlatRow]:
     with path.open("rb") as file:
         for line in file:
             yield to_row(line[:-1])

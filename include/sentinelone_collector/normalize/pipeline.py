@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -13,7 +13,7 @@ from typing import Any
 
 from sentinelone_collector.errors import LakeError, RecordError
 from sentinelone_collector.lake import Storage, object_key, sha256_of
-from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.columns import FlatRow, flat
 from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
 from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_lines
 from sentinelone_collector.normalize.record import Context, decode_record
@@ -31,6 +31,7 @@ _ROW_GROUP = 20_000  # rows; part of the bytes of every event file, as is where 
 _PAGE = 1_000  # rows of a page of the long texts, about a megabyte
 # Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
 _PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
+_CODE = "metadata.event_code"
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
 
 
@@ -48,7 +49,9 @@ def normalize(instance: str, stream: str, window: Window, *, console: str, lake:
     with lake.scratch() as folder, lake.local(raw_key) as raw:
         if raw is None:
             raise LakeError(f"{lake.url}/{raw_key} is missing; fetch window {window} of {instance}/{stream} first")
-        work = _Work(source, Context(console, stream), raw, f"{lake.url}/{raw_key}", folder)
+        context = Context(console, stream)
+        work = _Work(source, context, raw, f"{lake.url}/{raw_key}", folder)
+        work.quick = source.quick_reader(context) if source.quick_reader else None
         work.run()
         _publish(lake, work, instance, stream, window)
         return Normalized(
@@ -80,6 +83,7 @@ class _Work:
     quarantined: int = 0
     events_sha256: str = ""
     unknown: Counter[str] = field(default_factory=Counter)
+    quick: Callable[[bytes], FlatRow | None] | None = None
 
     @property
     def events_file(self) -> Path:
@@ -109,12 +113,14 @@ class _Work:
             self._write_groups(batches)
         self.quarantined = quarantine.records
 
-    def _row(self, line: bytes) -> Row:
-        text, record = (self.stream.decode or decode_record)(line)
-        row: Row = self.stream.map_record(record, text, self.context)
-        return row
+    def _row(self, line: bytes) -> FlatRow:
+        quick = self.quick(line) if self.quick else None
+        if quick is not None:
+            return quick
+        text, record = decode_record(line)
+        return flat(self.stream.map_record(record, text, self.context))
 
-    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[bytes, Row]]:
+    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[bytes, FlatRow]]:
         """Yield each line with its row; a line that can't have one goes to quarantine alone."""
         for line in raw_lines(self.raw, self.name):
             try:
@@ -124,7 +130,7 @@ class _Work:
             else:
                 yield line, row
 
-    def _write_groups(self, batches: Iterable[list[Row]]) -> None:
+    def _write_groups(self, batches: Iterable[list[FlatRow]]) -> None:
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(self.events_file, event_schema(), **_parquet_settings()) as writer:
@@ -142,13 +148,13 @@ class _Work:
         writer.write_table(group.table(), row_group_size=_ROW_GROUP)
         self.events += group.rows
 
-    def _count_unknown(self, rows: list[Row]) -> None:
-        for row in rows:
-            if UNKNOWN_TYPE in row.parts[0].get("metadata.labels", ()):
-                self.unknown[row.whole().get("metadata.event_code", "none")] += 1
+    def _count_unknown(self, rows: list[FlatRow]) -> None:
+        for *_, parts in rows:
+            if parts and UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
+                self.unknown[next((part[_CODE] for part in parts if _CODE in part), "none")] += 1
 
 
-def _cut(batches: Iterable[list[Row]], size: int) -> Iterator[list[Row]]:
+def _cut(batches: Iterable[list[FlatRow]], size: int) -> Iterator[list[FlatRow]]:
     """Yield the rows in lists of one size, the last one shorter, whatever batches they come in."""
     rows = chain.from_iterable(batches)
     while cut := list(islice(rows, size)):

@@ -12,7 +12,7 @@ from itertools import accumulate, chain, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sentinelone_collector.normalize.columns import JOINED, Row
+from sentinelone_collector.normalize.columns import JOINED, FlatRow, Row, flat
 from sentinelone_collector.normalize.schema import event_schema
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["TableBuilder", "to_table"]
 def to_table(rows: Sequence[Row]) -> pa.Table:
     """Return the rows as a table of the event schema; raise `ValueError` for an attribute that it does not declare."""
     builder = TableBuilder()
-    builder.add(rows)
+    builder.add([flat(row) for row in rows])
     return builder.table()
 
 
@@ -36,7 +36,7 @@ class TableBuilder:
         self._shared: list[_Shared] = []
         self.rows = 0
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[FlatRow]) -> None:
         """Take a batch of rows, each with as many parts; raise `ValueError` for an attribute unknown to the schema.
 
         Where batches end the chunks of the table's columns end, which a Parquet writer's pages follow: the bytes of a
@@ -44,7 +44,7 @@ class TableBuilder:
         """
         if not rows:
             return
-        parts = list(zip(*[row.parts for row in rows], strict=True))
+        parts = list(zip(*map(itemgetter(4), rows), strict=True))
         if not self.rows:
             self._shared = [_Shared() for _ in parts]
         for layer, column in zip(self._shared, parts, strict=True):
@@ -131,7 +131,7 @@ class _Own:
         self._pieces: dict[str, list[Any]] = {}
         self._filled: dict[str, int] = {}
 
-    def add(self, rows: Sequence[Row], before: int) -> None:
+    def add(self, rows: Sequence[FlatRow], before: int) -> None:
         for path, values in _columns(rows).items():
             self._fill(path, before)
             self._pieces[path].append(_array(_node(path), values))
@@ -151,16 +151,14 @@ class _Own:
         return {path: _Column(pa.chunked_array(pieces)) for path, pieces in self._pieces.items()}
 
 
-def _columns(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
-    """Return the values of all mappings by their keys, None where one lacks a key."""
-    shapes = set(map(tuple, mappings))
-    everywhere = sorted(set.intersection(*map(set, shapes))) if shapes else []
-    columns: dict[str, Sequence[Any]] = {}
-    if len(everywhere) > 1:
-        columns.update(zip(everywhere, zip(*map(itemgetter(*everywhere), mappings), strict=True), strict=True))
-    for path in sorted(set().union(*shapes) - columns.keys()):
-        columns[path] = [mapping.get(path) for mapping in mappings]
-    return columns
+def _columns(rows: Sequence[FlatRow]) -> dict[str, Sequence[Any]]:
+    """Return the rows' own values by path, None where one lacks a path."""
+    paths = rows[0][2]
+    if len(set(map(id, map(itemgetter(2), rows)))) == 1:
+        return dict(zip(paths, zip(*map(itemgetter(3), rows), strict=True), strict=True))
+    whole = [dict(zip(row[2], row[3], strict=True)) for row in rows]
+    every = dict.fromkeys(chain.from_iterable(map(itemgetter(2), rows)))
+    return {path: [row.get(path) for row in whole] for path in every}
 
 
 class _Node:

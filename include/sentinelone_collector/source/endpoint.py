@@ -37,10 +37,11 @@ class Endpoint:
 class Stream:
     """One kind of record: where it is read, and the function that turns one of its records into an event.
 
-    `decode` gives the text of a raw line and the record that `map_record` takes; None stands for a plain JSON object.
+    `quick_reader` may give a function for a `Context` that turns raw lines into rows on a shorter way, None where it
+    can't; the rows must be the same.
     """
 
     name: str
     endpoint: Endpoint
     map_record: Callable[..., Any]
-    decode: Callable[[bytes], tuple[str, Any]] | None = None
+    quick_reader: Callable[..., Callable[[bytes], Any]] | None = None

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sentinelone_collector.normalize.activity_record import ActivityRecord, activity_record, decode_activity
+from sentinelone_collector.normalize.activity_record import ActivityRecord, activity_record
 from sentinelone_collector.normalize.columns import JOINED, Row, to_event
 from sentinelone_collector.normalize.objects import OBJECTS, ONE_OFF, Activity
 from sentinelone_collector.normalize.ocsf import Observable
 from sentinelone_collector.normalize.parts import plan_of
+from sentinelone_collector.normalize.quick import quick_reader
 from sentinelone_collector.normalize.record import Context, is_flat, stamp_values
 from sentinelone_collector.normalize.shapes import Folded
 from sentinelone_collector.normalize.table import Route, routes, unknown_route
@@ -42,8 +43,7 @@ def map_record(record: ActivityRecord | Mapping[str, Any], raw: str, context: Co
         OBJECTS[route.object](Activity(row, activity, Folded(data), seen, route))
         if seen:
             row[JOINED] = seen
-    told = activity.primary_description
-    row["message"] = told if told and type(told) is str else _message(activity, route)
+    row["message"] = _message(activity, route)
     row["unmapped"] = activity.unmapped(plain=not plan.secrets and is_flat(raw))
     return row
 
@@ -85,5 +85,5 @@ STREAM = Stream(
         burst=30,
     ),
     map_record=map_record,
-    decode=decode_activity,
+    quick_reader=quick_reader,
 )

@@ -1,0 +1,85 @@
+"""The quick way for regular activities, which are nearly all of them; every other one goes through `map_record`.
+
+Both give the same row, which a test compares on all records it has. This one does without a dict for each row and
+without a call for each attribute: what `map_record` takes 20 µs for takes it 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from sentinelone_collector.normalize.activity_record import ActivityRecord
+from sentinelone_collector.normalize.columns import FlatRow
+from sentinelone_collector.normalize.objects import ONE_OFF
+from sentinelone_collector.normalize.parts import plan_of
+from sentinelone_collector.normalize.record import Context
+from sentinelone_collector.normalize.table import routes
+from sentinelone_collector.normalize.values import EARLIEST_MS, LATEST_MS
+
+__all__ = ["quick_reader"]
+
+_PATHS: Final = (
+    "time",
+    "metadata.uid",
+    "metadata.original_event_uid",
+    "metadata.log_name",
+    "metadata.original_time",
+    "metadata.tenant_uid",
+    "raw_data",
+    "message",
+    "unmapped",
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_TIME_LENGTH: Final = len("2026-11-22T10:00:00.123456Z")
+
+
+def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
+    """Return a function that turns the raw line of a regular activity into its row, and gives None for any other.
+
+    An activity is regular if it has documented fields only and no nested ones but `data`; if its type is in the table
+    and not about something that has an own row for each; if id, account, time and description are texts as the API
+    documents them; and if no field's name speaks of a secret.
+    """
+    regular = {kind: route for kind, route in routes().items() if route.object not in ONE_OFF}
+    decode = msgspec.json.Decoder(ActivityRecord).decode
+    encode = msgspec.json.Encoder().encode
+    log_name, uid_of = context.stream, context.uid
+
+    def read(line: bytes) -> FlatRow | None:
+        inner = line.find(b"{", 1)
+        if line.find(b"{", inner + 1) >= 0 or line.find(b"[") >= 0:
+            return None
+        try:
+            record = decode(line)
+            created = record.created_at
+            if len(created) != _TIME_LENGTH or created[10] != "T" or created[26] != "Z":
+                return None
+            time = (datetime.fromisoformat(created) - _EPOCH) // _MILLISECOND
+            route = regular.get(record.activity_type)
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+            return None
+        data, uid, account, told = record.data, record.id, record.account_id, record.primary_description
+        if (
+            route is None
+            or type(data) is not dict
+            or type(record.activity_type) is not int
+            or type(created) is not str
+            or not (type(uid) is str and type(account) is str and type(told) is str and uid and account and told)
+            or not EARLIEST_MS < time < LATEST_MS
+        ):
+            return None
+        plan = plan_of(route, tuple(data))
+        if plan.secrets or not plan.unique:
+            return None
+        parts = plan.parts(record, data)
+        record.account_id = record.activity_type = record.created_at = record.id = record.primary_description = None
+        event_uid = uid_of(uid)
+        values = (time, event_uid, uid, log_name, created, account, line, told, encode(record))
+        return time, event_uid, _PATHS, values, parts
+
+    return read
