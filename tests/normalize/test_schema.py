@@ -97,7 +97,7 @@ def test_a_row_comes_back_as_the_event_it_was() -> None:
     assert events[2]["evidences"] == [{"process": {"pid": 1}}, {"file": {"name": "f"}}]
     assert events[3] == {
         "class_uid": 3001,
-        "metadata": {"profiles": ["host"]},
+        "metadata": {"profiles": ["host"], "uid": ""},
         "severity_id": 1,
         "time": 4,
         "device": {"groups": [{"uid": "1"}]},
