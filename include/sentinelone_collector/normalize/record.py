@@ -117,11 +117,13 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def stamp(row: Row, record: Mapping[str, Any], raw: str, context: Context, created: Any) -> None:
+def stamp(
+    row: Row, record: Mapping[str, Any], raw: str, context: Context, created: Any, *, version: str | None = None
+) -> None:
     """Write id, time, origin and raw text of a record into its row.
 
-    `created` is the record's own time; where it is none the time inside the record's id is taken. Raise `RecordError`
-    where there is neither.
+    `created` is the record's own time; where it is none the time inside the record's id is taken. Of records that
+    change, `version` tells the states of one apart. Raise `RecordError` where there is no time.
     """
     record_id = text(record.get("id"))
     time = epoch_ms(created)
@@ -132,7 +134,7 @@ def stamp(row: Row, record: Mapping[str, Any], raw: str, context: Context, creat
     if record_id is None:
         record_id = "sha256:" + hashlib.sha256(raw.encode()).hexdigest()
     row["time"] = time
-    row["metadata.uid"] = context.uid(record_id)
+    row["metadata.uid"] = context.uid(record_id, version)
     row["metadata.original_event_uid"] = record_id
     row["metadata.log_name"] = context.stream
     if type(created) is str:
