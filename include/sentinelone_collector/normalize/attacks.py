@@ -43,10 +43,11 @@ def attacks(indicators: Iterable[Section]) -> list[dict[str, Any]]:
     for indicator in indicators:
         for tactic in indicator.items("tactics"):
             name, uid = _BY_WORD.get((text(tactic.peek("name")) or "").lower(), ("", ""))
-            matches = [_technique(item) for item in tactic.items("techniques")]
-            for match in [match for match in matches if match is not None] or [None]:
-                if name or match is not None:
-                    found.setdefault((uid, match[0] if match else ""), _attack(name, uid, match))
+            techniques = [match for item in tactic.items("techniques") if (match := _technique(item)) is not None]
+            for match in techniques:
+                found.setdefault((uid, match[0]), _attack(name, uid, match))
+            if name and not techniques:
+                found.setdefault((uid, ""), _attack(name, uid, None))
     return list(found.values())
 
 

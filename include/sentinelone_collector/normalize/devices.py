@@ -20,6 +20,7 @@ __all__ = [
     "cloud",
     "complete",
     "interfaces",
+    "known",
     "machine",
     "names",
     "owner",
@@ -35,7 +36,12 @@ _IDENTITIES: Final = ("device.uid", "device.hostname", "device.ip", "device.name
 
 
 def names(row: Row, seen: list[Observable], *, uid: str | None, uid_alt: str | None, hostname: str | None) -> None:
-    """Write how the endpoint is called: the console's id of its agent, the agent's own UUID, the computer's name."""
+    """Write how the endpoint is called: the console's id of its agent, the agent's own UUID, the computer's name.
+
+    The UUID takes the place of the id where nothing else is known.
+    """
+    if uid is None and hostname is None:
+        uid = uid_alt
     if uid is not None:
         row["device.uid"] = uid
         seen.append(observable("device.uid", 10, uid))
@@ -44,6 +50,11 @@ def names(row: Row, seen: list[Observable], *, uid: str | None, uid_alt: str | N
     if hostname is not None:
         row["device.hostname"] = hostname
         seen.append(observable("device.hostname", 1, hostname))
+
+
+def known(row: Row) -> bool:
+    """Say that the row names an endpoint; where none is named, what else is told is of the alert, not of a device."""
+    return any(path in row for path in _IDENTITIES)
 
 
 def machine(row: Row, section: Section, *fields: str) -> None:
@@ -177,5 +188,5 @@ def complete(row: Row, *, required: bool = False) -> None:
         return
     row.setdefault("device.type_id", 0)
     row.setdefault("device.type", caption("device", 0))
-    if not any(path in row for path in _IDENTITIES):
+    if not known(row):
         row["device.name"] = "unknown"

@@ -51,10 +51,10 @@ def evidences(record: Section, seen: list[Observable]) -> list[dict[str, Any]]:
         connection_info=_direction(info),
         query=_query(info, seen),
         user=_logon(info, seen),
-        container=container(record.inner("containerInfo")),
         **_registry(info),
     )
-    found = [main] if main else []
+    # OCSF does not take a container for evidence by itself.
+    found = [main | present(container=container(record.inner("containerInfo")))] if main else []
     process = read_process(target, _TARGET, "evidences.process", seen)
     if process:
         found.append({"name": "Target process", "process": process})

@@ -39,7 +39,8 @@ def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     row = Row()
     seen: list[Observable] = []
     time = readable(top, "updatedAt", "createdAt", "registeredAt", "lastActiveDate")
-    stamp(row, record, raw, context, time, version=text(record.get("updatedAt")))
+    told = {"id": top.peek("id"), "accountId": top.peek("accountId")}
+    stamp(row, told, raw, context, time, version=text(top.peek("updatedAt")))
     uuid = top.text("uuid")
     names(row, seen, uid=top.text("id"), uid_alt=uuid, hostname=top.text("computerName"))
     machine(row, top, "machineType")

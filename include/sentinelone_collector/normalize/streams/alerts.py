@@ -16,7 +16,7 @@ from sentinelone_collector.normalize.detections import (
     UPDATE,
     VERDICTS,
 )
-from sentinelone_collector.normalize.devices import agent, complete, machine, names, scope, system
+from sentinelone_collector.normalize.devices import agent, complete, known, machine, names, scope, system
 from sentinelone_collector.normalize.evidence import evidences
 from sentinelone_collector.normalize.ocsf import Observable, caption
 from sentinelone_collector.normalize.record import Context, stamp
@@ -89,6 +89,8 @@ def _device(row: Row, seen: list[Observable], now: Section, then: Section) -> No
     """Write the endpoint as it was at the detection; the id of its agent is in the newer section only."""
     uuid = then.text("uuid") or now.text("uuid")
     names(row, seen, uid=now.text("id"), uid_alt=uuid, hostname=then.text("name") or now.text("name"))
+    if not known(row):
+        return
     if then.word("machineType"):
         machine(row, then, "machineType")
     else:

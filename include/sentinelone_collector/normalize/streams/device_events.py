@@ -39,8 +39,7 @@ def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     row = Row()
     seen: list[Observable] = []
     stamp(row, {"id": text(top.peek("id"))}, raw, context, readable(top, "eventTime", "createdAt", "updatedAt"))
-    for name in ("id", "eventTime"):
-        top.text(name)
+    top.text("id")
     word = top.word("eventType")
     blocked = word in _BLOCKED
     deed = _DEEDS.get(word, OTHER)

@@ -26,6 +26,7 @@ from sentinelone_collector.normalize.devices import (
     cloud,
     complete,
     interfaces,
+    known,
     machine,
     names,
     owner,
@@ -44,6 +45,7 @@ from sentinelone_collector.source.endpoint import Endpoint, Stream
 __all__ = ["STREAM", "map_record"]
 
 _FILE: Final = FileFields("threatName", "filePath", "md5", "sha1", "sha256")
+_UNNAMED: Final = "Threat"
 _OPEN: Final = frozenset({"failed", "partial", "pending", "pending_reboot"})
 
 
@@ -60,15 +62,16 @@ def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     stamp(row, told, raw, context, changed, version=text(info.peek("updatedAt")))
     _know(top, info, uid)
     mitigation = info.word("mitigationStatus")
-    _device(row, seen, now, then)
     profiles = (*PROFILES, "cloud") if cloud(row, then.inner("cloudProviders")) else PROFILES
+    _device(row, seen, now, then)
     complete(row)
     then.repeats(now)
     _finding(row, top, info, seen)
     _triage(row, info)
     steps = top.items("mitigationStatus")
     row.update(outcome(mitigation, _succeeded(steps)))
-    put(row, {"remediation.desc": _left_to_do(steps, info)})
+    if mitigation != "marked_as_benign":
+        put(row, {"remediation.desc": _left_to_do(steps, info)})
     row["message"] = _message(row, info)
     activity = _activity(info.word("incidentStatus"), row["time"], epoch_ms(info.peek("createdAt")))
     row.parts = (base(CLASS_UID, activity, _severity(info, mitigation), profiles),)
@@ -104,13 +107,15 @@ def _device(row: Row, seen: list[Observable], now: Section, then: Section) -> No
     """Write the endpoint: its name and system as they are now, its addresses as they were at the detection."""
     agent_id, agent_uuid = now.text("agentId"), now.text("agentUuid") or then.text("agentUuid")
     names(row, seen, uid=agent_id, uid_alt=agent_uuid, hostname=now.text("agentComputerName"))
+    held = interfaces(row, seen, now.items("networkInterfaces"))
+    old = (*then.addresses("agentIpV4"), *then.addresses("agentIpV6"))
+    address(row, seen, (*(old or held), *then.addresses("externalIp")))
+    if not known(row):
+        return
     machine(row, now, "agentMachineType")
     state = now if text(now.peek("agentOsName")) is not None else then
     system(row, state, "agentOsType", "agentOsName", "agentOsRevision")
     put(row, {"device.domain": now.text("agentDomain") or then.text("agentDomain")})
-    held = interfaces(row, seen, now.items("networkInterfaces"))
-    known = (*then.addresses("agentIpV4"), *then.addresses("agentIpV6"))
-    address(row, seen, (*(known or held), *then.addresses("externalIp")))
     place = now if text(now.peek("accountId")) is not None else then
     scope(
         row,
@@ -130,7 +135,7 @@ def _finding(row: Row, top: Section, info: Section, seen: list[Observable]) -> N
     name, place = text(info.peek("threatName")), text(info.peek("filePath"))
     uid: str = row["metadata.original_event_uid"]
     row["finding_info.uid"] = uid
-    row["finding_info.title"] = name or basename(place) or "Threat"
+    row["finding_info.title"] = name or basename(place) or _UNNAMED
     malware(row, info, name or basename(place), place, VENDOR)
     indicators = top.items("indicators")
     texts = dict.fromkeys(told for item in indicators if (told := text(item.peek("description"))) is not None)
@@ -176,10 +181,9 @@ def _evidence(row: Row, top: Section, info: Section, uid: str, seen: list[Observ
     evidence = present(
         file=image,
         process=_process(info, image, row.get("metadata.correlation_uid"), uid, seen),
-        container=container(top.inner("containerInfo")),
     )
     if evidence:
-        row["evidences"] = [evidence]
+        row["evidences"] = [evidence | present(container=container(top.inner("containerInfo")))]
 
 
 def _process(
@@ -197,11 +201,11 @@ def _process(
     name: str = image["name"]
     line = info.text("maliciousProcessArguments")
     observe_process("evidences.process", name, line, seen)
-    known = {
+    own = {
         attribute: image[attribute] for attribute in ("name", "type_id", "type", "path", "hashes") if attribute in image
     }
     return present(
-        uid=linked(storyline, uid, name), name=name, cmd_line=line, user=user, file=known, parent_process=parent
+        uid=linked(storyline, uid, name), name=name, cmd_line=line, user=user, file=own, parent_process=parent
     )
 
 
@@ -227,7 +231,9 @@ def _left_to_do(steps: Iterable[Section], info: Section) -> str | None:
 def _message(row: Row, info: Section) -> str:
     host = row.get("device.hostname", "an unknown endpoint")
     states = [found for name in ("mitigationStatus", "incidentStatus") if (found := info.word(name).replace("_", " "))]
-    return ", ".join([f"Threat {row['finding_info.title']} on {host}", *states])
+    title = row["finding_info.title"]
+    called = title if title == _UNNAMED else f"{_UNNAMED} {title}"
+    return ", ".join([f"{called} on {host}", *states])
 
 
 STREAM = Stream(

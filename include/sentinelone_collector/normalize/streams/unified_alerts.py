@@ -23,6 +23,7 @@ from sentinelone_collector.normalize.devices import (
     address,
     agent,
     complete,
+    known,
     machine,
     names,
     owner,
@@ -71,7 +72,8 @@ def map_record(record: Mapping[str, Any], raw: str, context: Context) -> Row:
     snapshot = snapshots[0] if snapshots else Section(None)
     in_cloud = _cloud(row, snapshot.inner("cloud"))
     _device(row, seen, assets[0] if assets else Section(None), snapshot.inner("asset"))
-    _scope(row, now, then.inner("scope"))
+    if known(row):
+        _scope(row, now, then.inner("scope"))
     complete(row)
     _finding(row, top)
     _evidence(row, top, snapshot, seen)
@@ -99,13 +101,15 @@ def _device(row: Row, seen: list[Observable], asset: Section, then: Section) -> 
     """Write the first asset: what it is now, with the addresses and the system that it had at the detection."""
     uuid = asset.text("agentUuid")
     names(row, seen, uid=None, uid_alt=uuid, hostname=asset.text("name"))
+    address(row, seen, (*then.addresses("ipV4"), *then.addresses("ipV6"), *then.addresses("consoleIpAddress")))
+    if not known(row):
+        return
     machine(row, asset, "subcategory", "category")
     if then.word("osName") or then.word("osType"):
         system(row, then, "osType", "osName", "osRevision")
     else:
         system(row, asset, "osType", "", "osVersion")
     put(row, {"device.domain": then.text("domain")})
-    address(row, seen, (*then.addresses("ipV4"), *then.addresses("ipV6"), *then.addresses("consoleIpAddress")))
     version = then.text("agentVersion") or asset.text("agentVersion")
     if uuid is not None or version is not None:
         agent(row, uid=uuid, version=version)
@@ -190,10 +194,9 @@ def _evidence(row: Row, top: Section, snapshot: Section, seen: list[Observable])
         process=_process(process, image, row, seen),
         src_endpoint=_attacker(then.inner("attacker"), seen),
         user=_target(then.inner("targetUser"), seen),
-        container=container(snapshot.inner("kubernetes"), _CONTAINER),
     )
     if evidence:
-        row["evidences"] = [evidence]
+        row["evidences"] = [evidence | present(container=container(snapshot.inner("kubernetes"), _CONTAINER))]
 
 
 def _process(process: Section, image: Mapping[str, Any], row: Row, seen: list[Observable]) -> dict[str, Any]:
