@@ -98,7 +98,7 @@ def test_status_of_unified_alerts(event_of: Any, word: str, status: str, activit
         ("NONE_OF_THESE", "NONE_OF_THESE", False),
     ],
 )
-def test_verdicts_of_unified_alerts(event_of: Any, word: str, verdict: str, kept: bool) -> None:  # noqa: FBT001  # a table
+def test_verdicts_of_unified_alerts(event_of: Any, word: str, verdict: str, kept: bool) -> None:
     event = event_of("unified_alerts", full("unified_alerts", {"analystVerdict": word}))
     assert event["verdict"] == verdict
     assert ("analystVerdict" in event["unmapped"]) is kept

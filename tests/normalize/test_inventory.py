@@ -65,24 +65,24 @@ def test_a_hardware_address_that_ocsf_refuses_stays(event_of: Any, problems: Any
 
 
 @pytest.mark.parametrize(
-    ("word", "activity", "action", "status"),
+    ("word", "told"),
     [
-        ("connected", "Connect", "Allowed", "Success"),
-        ("Connected", "Connect", "Allowed", "Success"),
-        ("approved", "Connect", "Allowed", "Success"),
-        ("blocked", "Connect", "Denied", "Failure"),
-        ("disconnected", "Disconnect", "Unknown", "Success"),
-        ("enabled", "Enable", "Unknown", "Success"),
-        ("disabled", "Disable", "Unknown", "Success"),
-        ("ejected", "Eject", "Unknown", "Success"),
-        ("paired", "paired", "Unknown", None),
-        (None, "Unknown", "Unknown", None),
+        ("connected", ("Connect", "Allowed", "Success")),
+        ("Connected", ("Connect", "Allowed", "Success")),
+        ("approved", ("Connect", "Allowed", "Success")),
+        ("blocked", ("Connect", "Denied", "Failure")),
+        ("disconnected", ("Disconnect", "Unknown", "Success")),
+        ("enabled", ("Enable", "Unknown", "Success")),
+        ("disabled", ("Disable", "Unknown", "Success")),
+        ("ejected", ("Eject", "Unknown", "Success")),
+        ("paired", ("paired", "Unknown", None)),
+        (None, ("Unknown", "Unknown", None)),
     ],
 )
-def test_device_events(event_of: Any, problems: Any, word: Any, activity: str, action: str, status: Any) -> None:
+def test_device_events(event_of: Any, problems: Any, word: Any, told: tuple[Any, ...]) -> None:
     event = event_of("device_events", full("device_events", {"eventType": word}))
     assert problems(event) == []
-    assert (event["activity_name"], event["action"], event.get("status")) == (activity, action, status)
+    assert (event["activity_name"], event["action"], event.get("status")) == told
 
 
 @pytest.mark.parametrize(
