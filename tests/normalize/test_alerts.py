@@ -79,6 +79,22 @@ def test_a_process_that_ocsf_can_not_name_stays_whole(event_of: Any, problems: A
 
 
 @pytest.mark.parametrize(
+    ("stream", "left", "container"),
+    [
+        ("threats", {"id": "1", "threatInfo": {"updatedAt": CHANGED}}, "containerInfo"),
+        ("alerts", {"alertInfo": {"alertId": "1", "reportedAt": CHANGED}}, "containerInfo"),
+    ],
+)
+def test_a_container_alone_is_no_evidence_and_stays(
+    event_of: Any, problems: Any, stream: str, left: dict[str, Any], container: str
+) -> None:
+    event = event_of(stream, {**left, container: {"id": "c0ffee", "name": "web"}})
+    assert problems(event) == []
+    assert "evidences" not in event
+    assert event["unmapped"][container] == {"id": "c0ffee", "name": "web"}
+
+
+@pytest.mark.parametrize(
     ("word", "status", "activity"),
     [("NEW", "New", "Create"), ("IN_PROGRESS", "In Progress", "Update"), ("RESOLVED", "Resolved", "Close")],
 )

@@ -13,7 +13,7 @@ RECORD: dict[str, Any] = {
     "updated_at": "2026-11-22T10:00:00Z",
     "Size": "12",
     "info": {"mac": "00:00:5e:00:53:01", "left": 1, "none": None},
-    "items": [{"id": "1", "x": 2}, {"id": "2"}, "text"],
+    "items": [{"id": "1", "x": 2}, {"id": "2"}, "text", 0],
     "inet": ["192.0.2.1", "2001:db8::1"],
     "flag": False,
     "empty": "",
@@ -43,7 +43,7 @@ def test_what_was_read_is_not_left() -> None:
     assert section.rest() == {
         "updated_at": "2026-11-22T10:00:00Z",
         "info": {"left": 1},
-        "items": [{"x": 2}, "text"],
+        "items": [{"x": 2}, "text", 0],
     }
 
 

@@ -28,7 +28,8 @@ def threat(event_of: Any) -> Any:
     ("status", "updated", "activity"),
     [
         ("unresolved", "2026-11-22T10:07:01.245000Z", "Create"),
-        ("unresolved", "2026-11-22T10:08:01.000000Z", "Create"),
+        ("unresolved", "2026-11-22T10:08:01.249999Z", "Create"),
+        ("unresolved", "2026-11-22T10:08:01.250000Z", "Update"),
         ("unresolved", "2026-11-22T10:08:02.000000Z", "Update"),
         (None, "2026-11-22T10:07:02.000000Z", "Create"),
         ("in_progress", "2026-11-22T10:07:02.000000Z", "Update"),
@@ -185,7 +186,7 @@ def test_systems(threat: Any, family: str, system: str) -> None:
 
 def test_attacks_are_those_that_mitre_knows_each_once(threat: Any) -> None:
     tactic = {"name": "Persistence", "source": "MITRE", "techniques": [{"name": "T1112"}, {"name": "T1112"}]}
-    odd = {"name": "House style", "source": "DEFAULT", "techniques": [{"name": "S1-7"}]}
+    odd = {"name": "House style", "source": "DEFAULT", "techniques": [{"name": "S1-7"}, {"name": "T1112-ish"}]}
     loose = {"name": None, "techniques": [{"name": "T1059.001"}]}
     event = threat({"indicators": [{"tactics": [tactic, odd]}, {"tactics": [tactic, loose]}]})
     assert event["finding_info"]["attacks"] == [
