@@ -6,6 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from hypothesis import strategies as st
+
+Path = tuple[Any, ...]
+
 THREAT: dict[str, Any] = {
     "agentDetectionInfo": {
         "accountId": "1480000000000000001",
@@ -661,4 +665,46 @@ def full(stream: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any
         for parent in parents:
             place = place[parent]
         place[name] = value
+    return record
+
+
+def places(value: Any, path: Path = ()) -> list[Path]:
+    """Every key and index of a record, at any depth."""
+    inner: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    return [found for key, item in inner for found in [(*path, key), *places(item, (*path, key))]]
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**80), 2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(["resolved", "null", "192.0.2.1, x", "a@example.com", "2185-01-01T00:00:00Z", "0b" * 20, "\\"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def drifted(draw: Any, stream: str) -> dict[str, Any]:
+    """Return a whole record after some odd changes; `draw` is that of `st.data()`."""
+    record = full(stream)
+    for _ in range(draw(st.integers(1, 8))):
+        path = draw(st.sampled_from(places(record) or [("id",)]))
+        place: Any = record
+        for key in path[:-1]:
+            place = place[key]
+        how = draw(st.sampled_from(["drop", "retype", "recase", "add"]))
+        if how == "retype" or isinstance(place, list):
+            place[path[-1]] = draw(JUNK)
+        elif how == "add":
+            place[draw(st.text(max_size=12))] = draw(JUNK)
+        else:
+            value = place.pop(path[-1])
+            if how == "recase":
+                place[path[-1].swapcase()] = value
     return record

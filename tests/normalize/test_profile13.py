@@ -11,12 +11,15 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
+from sentinelone_collector.errors import RecordError
 from sentinelone_collector.normalize.profile13 import LOST, to_1_3
 
 from .freeze_profile13 import TABLE, frozen
-from .records import FULL, full
+from .records import FULL, drifted, full
 
 HERE = Path(__file__).parent
 FILES = sorted([*HERE.glob("golden/*.json"), *HERE.glob("golden_streams/*/*.json")])
@@ -38,20 +41,20 @@ def _validator(class_uid: int, profiles: tuple[str, ...]) -> Any:
 def _problems(event: dict[str, Any]) -> list[str]:
     check = _validator(event["class_uid"], tuple(sorted(event["metadata"]["profiles"])))
     found = [f"{'/'.join(map(str, error.instance_path))}: {error.message}" for error in check.iter_errors(event)]
-    enum = (
-        get_ocsf_schema(version="1.3.0")["classes"].get(check and _name(event["class_uid"]), {}).get("attributes", {})
-    )
-    known = enum.get("type_uid", {}).get("enum", {})
     if event["type_uid"] != event["class_uid"] * 100 + event["activity_id"]:
         found.append("type_uid: not class_uid * 100 + activity_id")
-    if known and known[str(event["type_uid"])]["caption"] != event["type_name"]:
-        found.append(f"type_name: {event['type_name']} is not {known[str(event['type_uid'])]['caption']}")
+    captions = _type_captions(event["class_uid"])
+    if captions[str(event["type_uid"])]["caption"] != event["type_name"]:
+        found.append(f"type_name: {event['type_name']} is not {captions[str(event['type_uid'])]['caption']}")
     return found
 
 
-def _name(class_uid: int) -> str:
-    name: str = _schemas().lookup_class_name_from_uid(class_uid)
-    return name
+@cache
+def _type_captions(class_uid: int) -> dict[str, Any]:
+    schema = get_ocsf_schema(version="1.3.0")
+    spec = schema["classes"].get(_schemas().lookup_class_name_from_uid(class_uid)) or schema["base_event"]
+    captions: dict[str, Any] = spec["attributes"]["type_uid"]["enum"]
+    return captions
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -104,6 +107,17 @@ def test_the_class_stays_unless_1_3_lacks_it(path: Path) -> None:
 @pytest.mark.parametrize("stream", sorted(FULL))
 def test_whole_records_are_valid(stream: str, event_of: Any) -> None:
     assert _problems(to_1_3(event_of(stream, full(stream)))) == []
+
+
+@pytest.mark.parametrize("stream", sorted(FULL))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drift=st.data())
+def test_odd_records_are_valid(stream: str, event_of: Any, drift: st.DataObject) -> None:
+    try:
+        event = event_of(stream, drifted(drift.draw, stream))
+    except RecordError:
+        return
+    assert _problems(to_1_3(event)) == []
 
 
 def _changed(name: str, **attributes: Any) -> dict[str, Any]:
