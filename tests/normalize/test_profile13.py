@@ -156,10 +156,35 @@ def test_a_host_name_that_1_3_refuses_becomes_the_name(event_of: Any) -> None:
 
 def test_an_object_of_which_too_little_is_left_moves_whole(event_of: Any) -> None:
     event = event_of("agents", full("agents"))
-    event["device"]["owner"] = {"uid_alt": "x", "risk_score": 3}
+    event["device"]["owner"] = {"uid_alt": "x", "display_name": "y"}
     converted = to_1_3(event)
     assert "owner" not in converted["device"]
-    assert converted["unmapped"][LOST]["device.owner"] == {"uid_alt": "x", "risk_score": 3}
+    lost = {path: value for path, value in converted["unmapped"][LOST].items() if path.startswith("device.owner")}
+    assert lost == {"device.owner": {"uid_alt": "x", "display_name": "y"}}
+
+
+def test_an_action_is_always_told_where_1_3_asks_for_it(event_of: Any) -> None:
+    event = event_of("alerts", full("alerts"))
+    del event["action_id"], event["action"]
+    converted = to_1_3(event)
+    assert _problems(converted) == []
+    assert converted["action_id"] == 0
+
+
+def test_ids_that_both_have_mean_the_same() -> None:
+    schema = get_ocsf_schema(version="1.8.0")
+    newer = {str(found["uid"]): found for found in schema["classes"].values() if "uid" in found}
+    pairs = [(spec, newer.get(uid)) for uid, spec in frozen()["classes"].items()]
+    pairs += [(spec, schema["objects"].get(name)) for name, spec in frozen()["objects"].items()]
+    other = [
+        (name, number)
+        for old, new in pairs
+        for name, attribute in old["attributes"].items()
+        for number, caption in attribute.get("enum", {}).items()
+        if (found := ((new or {}).get("attributes", {}).get(name, {}).get("enum") or {}).get(number))
+        and found["caption"] != caption
+    ]
+    assert other == [], "the converter leaves captions as they are"
 
 
 def test_a_text_that_is_too_long_for_1_3_moves() -> None:

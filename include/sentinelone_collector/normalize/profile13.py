@@ -122,7 +122,6 @@ class _Walk:
             kept = self._value(value, attribute, path + name)
             if kept is not None:
                 found[name] = kept
-        self._captions(node, found, spec)
         _renamed(node, found, spec)
         if whole or (all(name in found for name in spec["required"]) and _one_of(found, spec)):
             return found
@@ -144,16 +143,6 @@ class _Walk:
             self.lost[path] = value
             return None
         return value
-
-    def _captions(self, node: Mapping[str, Any], found: dict[str, Any], spec: Mapping[str, Any]) -> None:
-        """Make the caption of every id that 1.3.0 has the one of its schema; beside 99 the text stays as it was."""
-        for name, attribute in spec["attributes"].items():
-            text = "activity_name" if name == "activity_id" else name.removesuffix("_id")
-            number = found.get(name)
-            if "enum" not in attribute or text == name or text not in found or isinstance(number, list):
-                continue
-            if number != OTHER and str(number) in attribute["enum"] and node.get(name) == number:
-                found[text] = attribute["enum"][str(number)]
 
 
 def _renamed(node: Mapping[str, Any], found: dict[str, Any], spec: Mapping[str, Any]) -> None:
