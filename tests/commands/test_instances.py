@@ -63,7 +63,6 @@ _START = iso(MIDNIGHT)
         (["emea", "--collection-start", iso(MIDNIGHT + timedelta(days=2))], "lies in the future"),
         (["emea", "--live-since", _START, "--collection-start", iso(MIDNIGHT - timedelta(days=31))], "30 days"),
         (["emea", "--stream", "dreams"], "no such stream"),
-        (["emea", "--stream", "agents"], "available: activities"),
         (["emea", "--connection-id", "no spaces please"], "connection_id"),
         ([], "Missing argument"),
         (["emea", "--colour", "blue"], "No such option"),

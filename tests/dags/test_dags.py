@@ -107,7 +107,7 @@ def test_a_task_process_builds_only_its_own_dag(tmp_path: Path, inventory: Path)
 def test_bad_files_are_import_errors_that_hide_no_other_instance(tmp_path: Path, inventory: Path) -> None:
     (inventory / "bad.yaml").write_text(FILE.format("BAD") + "every: 7m\n")
     (inventory / "worse.yaml").write_text(FILE.format("WORSE").replace("path", "paht"))
-    (inventory / "later.yaml").write_text(FILE.format("LATER") + "streams: [unified_alerts]\n")
+    (inventory / "later.yaml").write_text(FILE.format("LATER") + "streams: [dreams]\n")
     found = parse(tmp_path)
     assert {"sentinelone__emea", "sentinelone__apac", "sentinelone__latam", "sentinelone__audit"} == set(found["dags"])
     (text,) = found["errors"].values()
@@ -116,7 +116,7 @@ def test_bad_files_are_import_errors_that_hide_no_other_instance(tmp_path: Path,
     assert f"{inventory / 'worse.yaml'}:3" in text
     assert "path is missing" in text
     assert f"{inventory / 'later.yaml'}:4" in text
-    assert "unified_alerts" in text
+    assert "dreams" in text
 
 
 def test_an_empty_inventory_is_no_error(tmp_path: Path) -> None:

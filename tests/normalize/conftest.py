@@ -19,6 +19,8 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from sentinelone_collector.lake import FolderStorage, object_key
 from sentinelone_collector.normalize import Context, decode_record, iter_events, map_activity, normalize
+from sentinelone_collector.normalize.columns import Row, to_event
+from sentinelone_collector.normalize.streams import get_stream
 from sentinelone_collector.normalize.streams.activities import map_record
 from sentinelone_collector.normalize.tables import to_table
 from sentinelone_collector.results import Normalized
@@ -44,15 +46,16 @@ class Room:
     """A lake with one window."""
 
     lake: FolderStorage
+    stream: str = STREAM
 
     def key(self, part: str) -> str:
-        return object_key(part, INSTANCE, STREAM, WINDOW)
+        return object_key(part, INSTANCE, self.stream, WINDOW)
 
     def put_raw(self, lines: Iterable[bytes]) -> None:
         self.lake.put(self.key("raw"), zstandard.compress(b"".join(line + b"\n" for line in lines)))
 
     def run(self) -> Outcome:
-        result = normalize(INSTANCE, STREAM, WINDOW, console=CONSOLE, lake=self.lake)
+        result = normalize(INSTANCE, self.stream, WINDOW, console=CONSOLE, lake=self.lake)
         quarantined = self.lake.read(self.key("quarantine"))
         lines = b"" if quarantined is None else zstandard.ZstdDecompressor().decompressobj().decompress(quarantined)
         with self.lake.local(self.key("events")) as path:
@@ -75,6 +78,36 @@ def room(tmp_path: Path) -> Room:
 def new_room(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Room]:
     """A factory, for property tests that need a fresh lake for each example."""
     return lambda: Room(FolderStorage(tmp_path_factory.mktemp("lake")))
+
+
+@pytest.fixture
+def stream_room(tmp_path: Path) -> Callable[[str], Room]:
+    """A factory: a lake with one window of another stream."""
+    return lambda stream: Room(FolderStorage(tmp_path / "lake"), stream)
+
+
+def _stream_row(stream: str, record: Mapping[str, Any] | bytes) -> Row:
+    line = record if isinstance(record, bytes) else msgspec.json.encode(record)
+    raw, decoded = decode_record(line)
+    row: Row = get_stream(stream).map_record(decoded, raw, Context(CONSOLE, stream))
+    return row
+
+
+@pytest.fixture(scope="session")
+def event_of() -> Callable[..., dict[str, Any]]:
+    """Map one record of any stream, as its line is mapped."""
+    return lambda stream, record: to_event(_stream_row(stream, record).whole())
+
+
+@pytest.fixture(scope="session")
+def columns_of() -> Callable[..., dict[str, Any]]:
+    """Map one record of any stream into an Arrow table and read its event back."""
+
+    def run(stream: str, record: Mapping[str, Any] | bytes) -> dict[str, Any]:
+        [event] = iter_events(to_table([_stream_row(stream, record)]))
+        return event
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -184,8 +217,10 @@ def _caption_problems(event: Mapping[str, Any]) -> Iterator[str]:
         yield "class_name, category_name: not the schema's captions"
     if event["type_name"] != enum["type_uid"][str(event["type_uid"])]["caption"]:
         yield "type_name: not the schema's caption"
-    for number, text in (("activity_id", "activity_name"), ("severity_id", "severity"), ("status_id", "status")):
-        if number not in event:
+    pairs = [("activity_id", "activity_name")]
+    pairs += [(name, name.removesuffix("_id")) for name in enum if name.endswith("_id") and name != "activity_id"]
+    for number, text in pairs:
+        if number not in event or text not in event:
             continue
         caption = enum[number][str(event[number])]["caption"]
         # 99 is "mapped by the source": there the text is the vendor's.

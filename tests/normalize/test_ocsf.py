@@ -39,6 +39,17 @@ def test_an_activity_of_the_vendor_carries_its_name() -> None:
         ("os", "os", "type_id"),
         ("hash", "fingerprint", "algorithm_id"),
         ("observable", "observable", "type_id"),
+        ("action", "detection_finding", "action_id"),
+        ("agent", "agent", "type_id"),
+        ("analytic", "analytic", "type_id"),
+        ("confidence", "detection_finding", "confidence_id"),
+        ("cpu_architecture", "device_hw_info", "cpu_architecture_id"),
+        ("direction", "network_connection_info", "direction_id"),
+        ("disposition", "detection_finding", "disposition_id"),
+        ("integrity", "process", "integrity_id"),
+        ("malware", "malware", "classification_ids"),
+        ("peripheral", "peripheral_device", "type_id"),
+        ("verdict", "detection_finding", "verdict_id"),
     ],
 )
 def test_other_captions_are_those_of_the_schema(kind: str, place: str, attribute: str) -> None:

@@ -123,12 +123,71 @@ _CAPTIONS = MappingProxyType(
             }
         ),
         "device": MappingProxyType({0: "Unknown", 1: "Server", 2: "Desktop", 3: "Laptop"}),
+        "action": MappingProxyType({0: "Unknown", 1: "Allowed", 2: "Denied", 3: "Observed"}),
+        "agent": MappingProxyType({1: "Endpoint Detection and Response"}),
+        "analytic": MappingProxyType(
+            {
+                0: "Unknown",
+                1: "Rule",
+                2: "Behavioral",
+                3: "Statistical",
+                4: "Learning (ML/DL)",
+                5: "Fingerprinting",
+            }
+        ),
+        "confidence": MappingProxyType({0: "Unknown", 2: "Medium", 3: "High"}),
+        "cpu_architecture": MappingProxyType({1: "x86", 2: "ARM"}),
+        "direction": MappingProxyType({1: "Inbound", 2: "Outbound"}),
+        "disposition": MappingProxyType(
+            {
+                0: "Unknown",
+                1: "Allowed",
+                2: "Blocked",
+                3: "Quarantined",
+                10: "Exonerated",
+                11: "Corrected",
+                12: "Partially Corrected",
+                15: "Detected",
+            }
+        ),
+        "integrity": MappingProxyType({0: "Unknown", 1: "Untrusted", 2: "Low", 3: "Medium", 4: "High", 5: "System"}),
+        "malware": MappingProxyType(
+            {
+                0: "Unknown",
+                1: "Adware",
+                2: "Backdoor",
+                3: "Bot",
+                4: "Bootkit",
+                5: "DDOS",
+                6: "Downloader",
+                7: "Dropper",
+                8: "Exploit-Kit",
+                9: "Keylogger",
+                10: "Ransomware",
+                11: "Remote-Access-Trojan",
+                13: "Resource-Exploitation",
+                14: "Rogue-Security-Software",
+                15: "Rootkit",
+                16: "Screen-Capture",
+                17: "Spyware",
+                18: "Trojan",
+                19: "Virus",
+                20: "Webshell",
+                21: "Wiper",
+                22: "Worm",
+            }
+        ),
+        "peripheral": MappingProxyType({0: "Unknown", 1: "External Storage", 4: "Printer", 7: "Webcam"}),
+        "verdict": MappingProxyType(
+            {0: "Unknown", 1: "False Positive", 2: "True Positive", 4: "Suspicious", 5: "Benign"}
+        ),
         "os": MappingProxyType({0: "Unknown", 100: "Windows", 200: "Linux", 300: "macOS"}),
         "hash": MappingProxyType({0: "Unknown", 1: "MD5", 2: "SHA-1", 3: "SHA-256"}),
         "observable": MappingProxyType(
             {
                 1: "Hostname",
                 2: "IP Address",
+                3: "MAC Address",
                 4: "User Name",
                 5: "Email Address",
                 7: "File Name",

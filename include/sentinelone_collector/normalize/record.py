@@ -132,16 +132,21 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def stamp(row: Row, record: Mapping[str, Any], raw: str, context: Context, created: Any) -> None:
+def stamp(
+    row: Row, record: Mapping[str, Any], raw: str, context: Context, created: Any, *, version: str | None = None
+) -> None:
     """Write id, time, origin and raw text of a record into its row.
 
-    `created` is the record's own time; where it is none the time inside the record's id is taken. Raise `RecordError`
-    where there is neither.
+    `created` is the record's own time; where it is none the time inside the record's id is taken. Of records that
+    change, `version` tells the states of one apart. Raise `RecordError` where there is no time.
     """
-    stamp_values(row, raw, context, created=created, uid=record.get("id"), account=record.get("accountId"))
+    uid, account = record.get("id"), record.get("accountId")
+    stamp_values(row, raw, context, created=created, uid=uid, account=account, version=version)
 
 
-def stamp_values(row: Row, raw: str, context: Context, *, created: Any, uid: Any, account: Any) -> None:
+def stamp_values(
+    row: Row, raw: str, context: Context, *, created: Any, uid: Any, account: Any, version: str | None = None
+) -> None:
     """Do as `stamp`, with the record's time, its id and that of its account as the console sent them."""
     record_id = text(uid)
     time = epoch_ms(created)
@@ -152,7 +157,7 @@ def stamp_values(row: Row, raw: str, context: Context, *, created: Any, uid: Any
     if record_id is None:
         record_id = "sha256:" + hashlib.sha256(raw.encode()).hexdigest()
     row["time"] = time
-    row["metadata.uid"] = context.uid(record_id)
+    row["metadata.uid"] = context.uid(record_id, version)
     row["metadata.original_event_uid"] = record_id
     row["metadata.log_name"] = context.stream
     if type(created) is str:
