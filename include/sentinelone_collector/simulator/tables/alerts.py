@@ -89,8 +89,8 @@ class Alerts:
         dice = Dice(self._org.seed, _LIFE, alert_id)
         reported = entry.at - dice.between(1 * MS, 9 * MS) - dice.below(1000)
         behind = dice.between(130, 5_000) * MS
-        if dice.chance(1, 8):  # the computer was offline, or the rule runs by a schedule
-            behind = dice.between(3 * MINUTE // MS, 5 * HOUR // MS) * MS
+        if dice.chance(1, 6):  # the computer was offline, or the rule runs by a schedule
+            behind = dice.between(3 * MINUTE // MS, 9 * HOUR // MS) * MS
         created = (reported - behind) // MS * MS
         changes = [(reported, entry.visible, Judgement("Unresolved", "Undefined"), True)]
         changes.extend(self._changes(alert_id, reported, dice))

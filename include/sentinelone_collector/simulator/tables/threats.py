@@ -22,6 +22,7 @@ _FOUND = frozenset({18, 19, 4003})
 """Activities that say a threat was found; without one, it was found before the first thing said of it."""
 
 _KNOWN, _LISTED = 200_000, 8_192
+_UNSAID = 40 * HOUR  # the longest time between a find without an activity and the first one about it
 _NOTE_LAG = 10 * MS  # the change that a note is has its time a little before the activity's
 
 
@@ -83,8 +84,8 @@ class Threats:
         self._records: Cache[Body] = Cache(_LISTED)
 
     def lives(self, until: int) -> Iterator[Threat]:
-        """Yield the threats that anything is said of on the days up to that of `until` (µs)."""
-        for name, entries in self._mentions.threats(until):
+        """Yield all threats found until then (µs), and some that are not yet; the log may speak of one later."""
+        for name, entries in self._mentions.threats(until + _UNSAID):
             yield self._lives.get(name, partial(self._make_life, name, entries))
 
     def find(self, threat_id: int, now: int) -> Threat | None:
@@ -134,7 +135,7 @@ class Threats:
     def _make_life(self, name: str, said: tuple[Entry, ...]) -> Threat:
         first, dice = said[0], Dice(self._org.seed, _LIFE, int(name))
         found = first.kind.type in _FOUND
-        before = dice.between(6 * MINUTE // MS, 40 * HOUR // MS) * MS + dice.below(1000)
+        before = dice.between(6 * MINUTE // MS, _UNSAID // MS) * MS - dice.below(1000)
         created = first.at - dice.between(1 * MS, 9 * MS) if found else first.at - before
         state = State(incident="unresolved", verdict="undefined", mitigation="not_mitigated", actions=(), auto=False)
         if data := self._data(first):

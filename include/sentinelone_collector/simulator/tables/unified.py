@@ -137,10 +137,10 @@ class UnifiedAlerts:
         return self._life(alert.id, alert.place, subject, changes, dice)
 
     def _of_story(self, story: Placed, number: int) -> _Life:
-        """Make the identity alert of a story: failed log-ins of many, or of one, from one address."""
+        """Make the identity alert of a story: many failed log-ins from one address, and who got in, if anybody."""
         dice = Dice(self._org.seed, _UNIFIED, number, story.start)
-        failed = [draft for draft in story.drafts if draft.kind.type == 133]  # noqa: PLR2004  # an activity type
-        last = failed[-1]
+        logins = [draft for draft in story.drafts if draft.kind.type in {27, 133}]
+        last = next((draft for draft in logins if draft.kind.type == 27), logins[-1])  # noqa: PLR2004  # a log-in
         key = dice.big_id()
         detected = (last.at + 4 * MINUTE) // MS * MS
         told: Body = {"ipAddress": last.facts.data.get("ipAddress")}
