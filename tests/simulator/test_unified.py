@@ -266,6 +266,9 @@ def test_wrong_variables_and_bodies_are_refused(shared: Client) -> None:
     )
     wrong = [{"fieldId": "updatedAt", "dateTimeRange": {"start": "yesterday"}}]
     assert "Long" in messages(post(shared, QUERY, filters=wrong))[0]
+    inline = '{ alerts(filters: [{fieldId: "updatedAt", dateTimeRange: {start: %s}}]) { totalCount } }'
+    assert "Long" in messages(post(shared, inline % '"yesterday"'))[0]
+    assert post(shared, inline % ms(NOW)).json == {"data": {"alerts": {"totalCount": 0}}}
     assert "colour" in messages(post(shared, QUERY, filters=[{"fieldId": "id", "colour": 1}]))[0]
     for body in (b"", b"[]", b'{"query": 5}', b"{"):
         assert shared.call("POST", PATH, body).status == 400

@@ -149,5 +149,5 @@ def unified_schema() -> GraphQLSchema:
     long = schema.type_map["Long"]
     if not isinstance(long, GraphQLScalarType):
         raise TypeError("Long is no scalar")
-    long.parse_value = _whole  # type: ignore[method-assign]  # the library's way to give a scalar its meaning
+    long.coerce_input_value = _whole
     return schema
