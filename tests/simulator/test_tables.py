@@ -143,6 +143,10 @@ def test_each_operator_includes_its_own_bound_or_not(shared: Client, stream: str
         found = sent(shared, stream, **(inside | {f"{name}__{operator}": pivot}))
         wanted = {key_of(stream, row) for row in rows if test(at(row, path))}
         assert {key_of(stream, row) for row in found} == wanted, operator
+    exact = datetime.fromisoformat(pivot)
+    step = timedelta(microseconds=1)
+    just = sent(shared, stream, **{f"{name}__gt": iso(exact - step), f"{name}__lt": iso(exact + step)})
+    assert {key_of(stream, row) for row in just} == {key_of(stream, row) for row in rows if at(row, path) == pivot}
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_others() -> None:
@@ -494,3 +498,18 @@ def test_the_truth_of_a_stream_over_http(shared: Client) -> None:
         lines = shared.call("GET", f"/__sim__/truth?stream={stream}").body.splitlines()
         assert lines == shared.simulator.truth(NOW - timedelta(days=3_650), NOW + timedelta(seconds=1), stream=stream)
     assert shared.call("GET", "/__sim__/truth?stream=weather").status == 400
+
+
+def test_a_share_of_the_changes_may_be_shown_hours_late() -> None:
+    span = (NOW - timedelta(days=3), NOW)
+    for stream in ("threats", "unified_alerts", "groups", "alerts"):
+        late = make(late_share=0.4).versions(stream, *span)
+        delays = [kept.visible - kept.at for kept in late]
+        assert 0 < sum(delay > timedelta(minutes=9) for delay in delays) < len(delays)
+
+
+def test_a_story_changes_no_other_record() -> None:
+    plain, told = make(), make(scenarios=["takeover", "insider"])
+    span = (NOW - timedelta(days=3), NOW)
+    for stream in ("threats", "alerts", "unified_alerts", "device_events"):
+        assert set(plain.truth(*span, stream=stream)) < {*told.truth(*span, stream=stream), b""}
