@@ -41,6 +41,7 @@ FOR_GOOD = {
     "duplicates": None,
     "empty-page": ProtocolError,
     "errors-200": ProtocolError,
+    "feature-off": None,  # concerns the alerts of rules only
     "html-200": ProtocolError,
     "redirect": ConfigurationError,
     "reset": RetryableError,

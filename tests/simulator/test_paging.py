@@ -276,3 +276,5 @@ def test_the_catalogue_lists_types_with_and_without_names(console: Client) -> No
     assert by_id[27]["action"] == "User Logged In"
     assert "{{ ip_address }}" in by_id[27]["descriptionTemplate"]
     assert by_id[16000] == {"action": "", "descriptionTemplate": None, "id": 16000}
+    assert sum(row["action"] != "" for row in rows) > 400
+    assert by_id[2010]["action"] == "Agent Mitigation Report Quarantine Network Failed"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from datetime import datetime, timedelta
@@ -128,3 +129,13 @@ def test_people_have_habits(start: Start) -> None:
         assert all(6 <= moment.hour < 18 for moment in local), sorted(moment.hour for moment in local)
         weekend = sum(moment.weekday() >= 5 for moment in local)
         assert weekend <= len(local) * 0.25
+
+
+def test_the_bytes_of_a_seed_stay_what_they_are() -> None:
+    stories = ["takeover", "insider", "mass-uninstall"]
+    simulator = Simulator(
+        seed=5, users=12, records_per_day=4_000, days=3, scenarios=stories, late_share=0.01, now=lambda: NOW
+    )
+    rows = simulator.truth(NOW - timedelta(days=3), NOW)
+    digest = hashlib.sha256(b"\n".join(rows)).hexdigest()
+    assert (len(rows), digest) == (12101, "6afdf406456d70e58c79496aeefc851076cacc864e8f2f4e1b1780459289364d")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-__all__ = ["DAY", "HOUR", "MINUTE", "MS", "SECOND", "from_us", "id_minute", "iso", "snowflake", "to_us"]
+__all__ = ["DAY", "HOUR", "MINUTE", "MS", "SECOND", "from_us", "id_minute", "id_ms", "iso", "snowflake", "to_us"]
 
 MS = 1_000
 SECOND = 1_000_000
@@ -45,6 +45,11 @@ def snowflake(ms: int, low: int) -> int:
     return ((ms - _ID_EPOCH_MS) << _LOW_BITS) | low
 
 
+def id_ms(record_id: int) -> int:
+    """Give the time of an id, in milliseconds since 1970."""
+    return (record_id >> _LOW_BITS) + _ID_EPOCH_MS
+
+
 def id_minute(record_id: int) -> int:
     """Give the minute since 1970 whose bucket an id belongs to."""
-    return ((record_id >> _LOW_BITS) + _ID_EPOCH_MS) // 60_000
+    return id_ms(record_id) // 60_000

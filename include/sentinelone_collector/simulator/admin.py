@@ -12,6 +12,7 @@ from sentinelone_collector.simulator._time import from_us, to_us
 from sentinelone_collector.simulator.console import Console
 from sentinelone_collector.simulator.messages import Refusal, Request, Response, json_response, not_found
 from sentinelone_collector.simulator.query import timestamp
+from sentinelone_collector.simulator.tables import STREAMS
 from sentinelone_collector.simulator.tokens import Scope, Token
 
 __all__ = ["PREFIX", "Admin"]
@@ -52,8 +53,14 @@ class Admin:
         low = timestamp("from", values["from"]) if "from" in values else self._world.history.origin
         high = timestamp("to", values["to"]) if "to" in values else now + 1
         visible = timestamp("visible_at", values["visible_at"]) if "visible_at" in values else now
-        hidden = values.get("include_hidden") == "true"
-        rows = self._world.truth(low, high, visible, include_hidden=hidden)
+        stream = values.get("stream", "activities")
+        if stream not in {"activities", *STREAMS}:
+            raise ValueError(f"unknown stream {stream!r}; there are: activities, {', '.join(STREAMS)}")
+        if stream != "activities":
+            rows = self._world.table_truth(stream, low if "from" in values else 0, high, visible)
+        else:
+            hidden = values.get("include_hidden") == "true"
+            rows = self._world.truth(low, high, visible, include_hidden=hidden)
         return Response(200, b"", "application/x-ndjson", pieces=(row + b"\n" for row in rows))
 
     def _state(self, _request: Request) -> Response:
@@ -93,13 +100,14 @@ class Admin:
         return json_response({"down": None})
 
     def _token(self, request: Request) -> Response:
-        """Change tokens: `{"action": "rotate"|"expire"|"issue", "account_ids": […], "site_ids": […]}`."""
+        """Change tokens: `{"action": "rotate"|"expire"|"issue", "account_ids": […], "site_ids": […], "role": …}`."""
         body, world = _body(request), self._world
         action = body.get("action", "rotate")
         if action == "rotate":
             made = world.rotate()
         elif action == "issue":
-            made = world.issue(Scope(tuple(body.get("account_ids", ())), tuple(body.get("site_ids", ()))))
+            scope = Scope(tuple(body.get("account_ids", ())), tuple(body.get("site_ids", ())))
+            made = world.issue(scope, role=str(body.get("role", "Log reader")))
         elif action == "expire":
             at = from_us(world.now_us()) + timedelta(seconds=float(body.get("seconds", 0)))
             made = world.expire(str(body.get("token", world.token)), at)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from functools import cache
+from importlib.resources import files
 from typing import Final
 
-from sentinelone_collector.simulator.kinds import BY_TYPE
+from sentinelone_collector.simulator.kinds import BY_TYPE, KINDS
 from sentinelone_collector.simulator.kinds.unknown import UNLISTED
 
 __all__ = ["LISTED_TYPES", "types_document"]
@@ -47,12 +49,19 @@ def _template(sentence: str) -> str | None:
     return re.sub(r"\{(\w+)\}", lambda found: "{{ " + _CAMEL.sub("_", found[1]).lower() + " }}", sentence)
 
 
+def _names() -> dict[int, str]:
+    """Read the names of types whose records the simulator doesn't write."""
+    table = files("sentinelone_collector.simulator").joinpath("activity_names.csv").read_text("utf-8")
+    return {int(row["id"]): row["name"] for row in csv.DictReader(table.splitlines())}
+
+
 @cache
 def types_document() -> tuple[dict[str, object], ...]:
     """List all types as /activities/types does; many have neither name nor template."""
+    names = _names() | {kind.type: kind.name for kind in KINDS}
     return tuple(
         {
-            "action": BY_TYPE[number].name if number in BY_TYPE else "",
+            "action": names.get(number, ""),
             "descriptionTemplate": _template(BY_TYPE[number].text) if number in BY_TYPE else None,
             "id": number,
         }

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from sentinelone_collector.simulator.endpoints import all_endpoints
 from sentinelone_collector.simulator.faults import Fault, FaultBoard, Strike
-from sentinelone_collector.simulator.listing import Page, envelope
+from sentinelone_collector.simulator.listing import Page
 from sentinelone_collector.simulator.messages import (
     Refusal,
     Request,
     Response,
     error,
+    forbidden,
     not_found,
     server_error,
     too_many,
@@ -76,15 +77,15 @@ class Console:
         if isinstance(found, Response):
             return found
         endpoint, path_ids = found
-        if endpoint.auth and token is None:
-            return unauthorized()
-        if not self._within_quota(endpoint, request, token):
-            return too_many()
+        if refused := self._at_the_door(endpoint, request, token):
+            return refused
         call = Call(self.world, request, token, self.world.now_us(), path_ids)
         strikes = self._strikes(endpoint, call)
         for fault, strike in strikes:
             if fault.before:
                 return fault.before(strike)
+        if endpoint.permission and token and not token.may(endpoint.permission):
+            return forbidden("User does not have required permissions.")
         try:
             result = endpoint.handle(call)
         except Refusal as refusal:
@@ -104,6 +105,11 @@ class Console:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         return self.world.accepted(text.strip()) if scheme.lower() in {"apitoken", "token"} else None
 
+    def _at_the_door(self, endpoint: Endpoint, request: Request, token: Token | None) -> Response | None:
+        if endpoint.auth and token is None:
+            return unauthorized()
+        return None if self._within_quota(endpoint, request, token) else too_many()
+
     def _within_quota(self, endpoint: Endpoint, request: Request, token: Token | None) -> bool:
         if self._quota is None:
             return True
@@ -113,9 +119,11 @@ class Console:
     def _strikes(self, endpoint: Endpoint, call: Call) -> list[tuple[Fault, Strike]]:
         if not endpoint.auth:
             return []
-        walking = any(name == "cursor" and value for name, value in call.request.query)
         return self.faults.struck(
-            stream=endpoint.stream, is_list=endpoint.stream is not None, walking=walking, now=call.now
+            stream=endpoint.stream,
+            is_list=endpoint.stream is not None,
+            walking=endpoint.walks(call.request),
+            now=call.now,
         )
 
 
@@ -125,7 +133,7 @@ def _finish(result: Response | Page, strikes: list[tuple[Fault, Strike]]) -> Res
         for fault, strike in strikes:
             if fault.alter:
                 result = fault.alter(strike, result)
-        result = envelope(result)
+        result = result.write(result)
     for fault, strike in strikes:
         if fault.after:
             result = fault.after(strike, result)

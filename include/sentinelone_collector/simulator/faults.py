@@ -19,6 +19,7 @@ from sentinelone_collector.simulator.listing import Page
 from sentinelone_collector.simulator.messages import (
     Response,
     forbidden,
+    graphql_error,
     server_error,
     too_many,
     unauthorized,
@@ -33,12 +34,18 @@ _FAULT = 61
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One occasion on which a fault acts: its options, its count so far, the console's time (µs)."""
+    """One occasion on which a fault acts: its options, its count so far, the console's time (µs), the stream."""
 
     options: Mapping[str, str]
     number: int
     seed: int
     now: int
+    stream: str | None = None
+
+    @property
+    def graphql(self) -> bool:
+        """Say whether the answer has the form of GraphQL."""
+        return self.stream == "unified_alerts"
 
 
 Before = Callable[[Strike], Response]
@@ -77,7 +84,9 @@ def _html(_strike: Strike) -> Response:
     return Response(200, b"<!DOCTYPE html>\n<html><body>Please sign in</body></html>\n", "text/html")
 
 
-def _errors_200(_strike: Strike) -> Response:
+def _errors_200(strike: Strike) -> Response:
+    if strike.graphql:
+        return graphql_error("Internal server error", "INTERNAL_ERROR")
     body = b'{"data":null,"errors":[{"code":5000010,"detail":"Query failed","title":"Internal server error"}],'
     return Response(200, body + b'"pagination":{"nextCursor":null,"totalItems":0}}')
 
@@ -87,7 +96,9 @@ def _redirect(strike: Strike) -> Response:
     return Response(302, b"", "text/html", {"Location": target})
 
 
-def _rejected(_strike: Strike) -> Response:
+def _rejected(strike: Strike) -> Response:
+    if strike.graphql:
+        return graphql_error("Invalid cursor value received", "BAD_REQUEST")
     return validation("Invalid cursor value received").response
 
 
@@ -171,6 +182,13 @@ FAULTS: Final[dict[str, Fault]] = {
     "duplicates": Fault("the next page repeats the last row", alter=_overlapping, needs="list"),
     "empty-page": Fault("no rows, but a cursor", alter=_emptied, needs="list"),
     "errors-200": Fault("200 with errors and without data", _errors_200, needs="list"),
+    "feature-off": Fault(
+        "the console has no custom rules: 403 on alerts",
+        lambda _: forbidden("This scope does not have Custom Rules enabled."),
+        needs="list",
+        when="1",
+        stream="alerts",
+    ),
     "html-200": Fault("200 with a web page", _html),
     "redirect": Fault("to another host (to=URL)", _redirect),
     "reset": Fault("the connection is reset in the middle of the body", after=_reset),
@@ -246,7 +264,7 @@ class FaultBoard:
         fits = {"any": True, "list": is_list, "walk": is_list and walking, "first": is_list and not walking}
         with self._lock:
             return [
-                (armed.fault, Strike(armed.options, armed.struck, self._seed, now))
+                (armed.fault, Strike(armed.options, armed.struck, self._seed, now, stream))
                 for armed in self._armed
                 if fits[armed.fault.needs]
                 and armed.options.get("stream", stream) == stream

@@ -88,7 +88,7 @@ class History:
         self.generated = 0
         self._per_day = records_per_day
         self._people = min(len(org.users), max(1, records_per_day // (2 * _PLANNED_PER_USER)))
-        self._late = late_share
+        self.late_share = late_share
         self.max_lag = LATE_MAX if late_share else _TAIL_MAX
         self._drafts: dict[int, list[Draft]] = {}
         for draft in drafts:
@@ -170,6 +170,14 @@ class History:
 
     # Which
 
+    def drafts(self, day: int) -> Iterator[Draft]:
+        """Yield what has a reason on a day (days since 1970): plans and stories, without the background."""
+        for minute in sorted(self.day(day).planned):
+            yield from self.day(day).planned[minute]
+        low = bisect_left(self._draft_minutes, day * _MINUTES)
+        for minute in self._draft_minutes[low : bisect_left(self._draft_minutes, (day + 1) * _MINUTES)]:
+            yield from self._drafts[minute]
+
     def bucket(self, minute: int) -> Bucket:
         """Give the records of a minute since 1970."""
         with self._lock:
@@ -220,7 +228,7 @@ class History:
         # buckets are in order for both and can't share an id.
         ms = min(max(draft.at // 1000 + int(shift * 3) - 1, minute * 60_000), minute * 60_000 + 59_999)
         low = (node | (int(shift * 1e6) & 63) << 1) << 16 | number
-        if tail_draw < self._late:
+        if tail_draw < self.late_share:
             lag = 600 * SECOND + int(lag_draw * (LATE_MAX - 600 * SECOND))
         elif tail_draw > 1 - _TAIL_SHARE:
             lag = 2 * SECOND + int(lag_draw * (_TAIL_MAX - 2 * SECOND))

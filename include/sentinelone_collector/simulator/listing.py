@@ -9,7 +9,19 @@ from typing import Any
 from sentinelone_collector.simulator.messages import Response
 from sentinelone_collector.simulator.query import Paging, Seek, cursor_text
 
-__all__ = ["Page", "envelope", "table_page"]
+__all__ = ["Page", "envelope", "make_page", "table_page"]
+
+
+def envelope(page: Page) -> Response:
+    """Write a page as the console does; the rows' bytes are taken as they are."""
+    data = b"[" + b",".join(page.rows) + b"]"
+    cursor = b"null" if page.cursor is None else b'"' + page.cursor.encode() + b'"'
+    body = b'{"data":%b,"pagination":{"nextCursor":%b,"totalItems":%d}}' % (
+        page.wrap(data),
+        cursor,
+        page.total,
+    )
+    return Response(200, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +29,7 @@ class Page:
     """One page before it becomes an envelope; faults may still change it.
 
     `seek_at` gives the place of a row by its index, so that a cursor can point behind any of them; `wrap`
-    puts the rows' array into what `data` is.
+    puts the rows' array into what `data` is, `write` makes the answer.
     """
 
     view: str
@@ -27,6 +39,7 @@ class Page:
     cursor: str | None
     total: int
     wrap: Callable[[bytes], bytes] = bytes
+    write: Callable[[Page], Response] = envelope
 
     def cursor_after(self, index: int) -> str:
         """Make the cursor that continues behind a row."""
@@ -47,18 +60,6 @@ def make_page(view: str, paging: Paging, rows: Sequence[bytes], seek_at: Callabl
     if len(rows) == paging.limit and not paging.count_only:
         return page.with_cursor(page.cursor_after(-1))
     return page
-
-
-def envelope(page: Page) -> Response:
-    """Write a page as the console does; the rows' bytes are taken as they are."""
-    data = b"[" + b",".join(page.rows) + b"]"
-    cursor = b"null" if page.cursor is None else b'"' + page.cursor.encode() + b'"'
-    body = b'{"data":%b,"pagination":{"nextCursor":%b,"totalItems":%d}}' % (
-        page.wrap(data),
-        cursor,
-        page.total,
-    )
-    return Response(200, body)
 
 
 def table_page(

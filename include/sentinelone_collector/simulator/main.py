@@ -14,6 +14,8 @@ from pathlib import Path
 from sentinelone_collector.simulator.faults import FAULTS
 from sentinelone_collector.simulator.scenarios import SCENARIOS
 from sentinelone_collector.simulator.simulator import Simulator, utcnow
+from sentinelone_collector.simulator.tables import STREAMS
+from sentinelone_collector.simulator.tokens import ROLES
 
 __all__ = ["main"]
 
@@ -41,9 +43,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-expires", type=_moment, metavar="TIME")
     parser.add_argument("--account-id", action="append", default=[], help="limit the token to an account")
     parser.add_argument("--site-id", action="append", default=[], help="limit the token to a site")
+    parser.add_argument("--role", default="Log reader", help="what the token may read: " + ", ".join(ROLES))
     parser.add_argument("--late", type=float, default=0.0, metavar="SHARE", help="records that appear hours later")
     parser.add_argument("--no-rate-limits", action="store_true")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write all records as NDJSON before serving")
+    parser.add_argument("--truth-stream", default="activities", choices=("activities", *STREAMS))
     parser.add_argument("--truth-from", type=_moment, metavar="TIME", help="default: all")
     parser.add_argument("--truth-to", type=_moment, metavar="TIME", help="default: now")
     return parser
@@ -64,6 +68,7 @@ def _simulator(arguments: argparse.Namespace, now: Callable[[], datetime]) -> Si
         late_share=arguments.late,
         account_ids=arguments.account_id,
         site_ids=arguments.site_id,
+        role=arguments.role,
         rate_limits=not arguments.no_rate_limits,
         now=now,
     )
@@ -85,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(str(wrong))
         return _WRONG_USE
     if arguments.truth:
-        written = simulator.write_truth(arguments.truth, arguments.truth_from, arguments.truth_to)
+        written = simulator.write_truth(
+            arguments.truth, arguments.truth_from, arguments.truth_to, stream=arguments.truth_stream
+        )
         _tell(f"wrote {written} records to {arguments.truth}")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,6 +13,7 @@ __all__ = [
     "Response",
     "error",
     "forbidden",
+    "graphql_error",
     "json_response",
     "not_found",
     "server_error",
@@ -75,6 +76,12 @@ def validation(detail: str) -> Refusal:
     """Refuse a request whose parameters are wrong."""
     body = {"errors": [{"code": 4000010, "detail": detail, "title": "Validation Error"}]}
     return Refusal(Response(400, json.dumps(body, separators=(",", ":")).encode()))
+
+
+def graphql_error(message: str, kind: str, path: tuple[str, ...] = ("alerts",)) -> Response:
+    """Report a failure as GraphQL services do: status 200, `errors`, no data."""
+    failure = {"extensions": {"classification": kind}, "message": message, "path": list(path)}
+    return json_response({"data": None, "errors": [failure]})
 
 
 def unauthorized() -> Response:

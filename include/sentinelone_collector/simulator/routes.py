@@ -12,7 +12,7 @@ from sentinelone_collector.simulator.messages import Request, Response
 from sentinelone_collector.simulator.tokens import Scope, Token
 from sentinelone_collector.simulator.world import World
 
-__all__ = ["BASE", "Call", "Endpoint"]
+__all__ = ["BASE", "Call", "Endpoint", "has_cursor"]
 
 BASE = "/web/api/v2.1"
 
@@ -33,12 +33,18 @@ class Call:
         return self.token.scope if self.token else Scope()
 
 
+def has_cursor(request: Request) -> bool:
+    """Say whether a request continues a walk through a list."""
+    return any(name == "cursor" and value for name, value in request.query)
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One path of the API; `{}` in it stands for an id.
 
     `rate` is calls per second and burst. `stream` names a list of records, which the faults of lists act
-    on; what `handle` returns as a page is written by the console.
+    on; what `handle` returns as a page is written by the console. `permission` is the right a role needs;
+    `walks` says whether a request asks for a later page.
     """
 
     method: str
@@ -47,6 +53,8 @@ class Endpoint:
     rate: tuple[float, int]
     stream: str | None = None
     auth: bool = True
+    permission: str | None = None
+    walks: Callable[[Request], bool] = has_cursor
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

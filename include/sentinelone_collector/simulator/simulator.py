@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from sentinelone_collector.simulator._time import to_us
+from sentinelone_collector.simulator._time import from_us, to_us
 from sentinelone_collector.simulator.admin import PREFIX, Admin
 from sentinelone_collector.simulator.console import Console, Seen
 from sentinelone_collector.simulator.faults import FaultBoard
@@ -19,12 +19,21 @@ from sentinelone_collector.simulator.server import HttpServer
 from sentinelone_collector.simulator.tokens import Scope
 from sentinelone_collector.simulator.world import Options, World
 
-__all__ = ["Simulator", "utcnow"]
+__all__ = ["Kept", "Simulator", "utcnow"]
 
 
 def utcnow() -> datetime:
     """Give the time of this machine."""
     return datetime.now(UTC)
+
+
+class Kept(NamedTuple):
+    """One state of a record: its id, when it began, from when on it was shown, and its exact bytes."""
+
+    id: str
+    at: datetime
+    visible: datetime
+    raw: bytes
 
 
 class Simulator:
@@ -33,8 +42,8 @@ class Simulator:
     The data is a function of `seed`, `users`, `records_per_day`, `scenarios`, `late_share` and of time;
     it begins at the midnight (UTC) `days` before the start, and new records appear as `now` advances.
     `scenarios` are `NAME[@TIME]`, `faults` are `NAME[:OPTION]…`; `late_share` of the records appear
-    10 minutes to 6 hours after their own time. `rate_limits=False` lifts the calls per second.
-    ValueError: an unknown scenario or fault, or a number out of range.
+    10 minutes to 6 hours after their own time. `rate_limits=False` lifts the calls per second; `role` limits
+    what the token may read. ValueError: an unknown scenario, fault or role, or a number out of range.
     """
 
     def __init__(
@@ -55,11 +64,12 @@ class Simulator:
         account_ids: Sequence[str] = (),
         site_ids: Sequence[str] = (),
         rate_limits: bool = True,
+        role: str = "Log reader",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         options = Options(seed, users, records_per_day, days, tuple(scenarios), late_share)
         scope = Scope(tuple(account_ids), tuple(site_ids))
-        self._world = World(options, now=now, token=token, token_expires=token_expires, scope=scope)
+        self._world = World(options, now=now, token=token, token_expires=token_expires, scope=scope, role=role)
         board = FaultBoard(seed, faults)
         self._console = Console(self._world, board, rate_limits=rate_limits, monotonic=monotonic)
         self._monotonic = monotonic
@@ -130,26 +140,50 @@ class Simulator:
         end: datetime,
         visible_at: datetime | None = None,
         *,
+        stream: str = "activities",
         include_hidden: bool = False,
         account_ids: Sequence[str] = (),
         site_ids: Sequence[str] = (),
     ) -> list[bytes]:
-        """List the exact bytes of all activities created in [start, end), by (createdAt, id).
+        """List the exact bytes of all records of a stream in [start, end), by (time, id).
 
         Only those that the console shows at `visible_at` (default: now), within the scope if one is given.
+        The time is `createdAt` of activities, `reportedAt` of alerts, `eventTime` of device events, and
+        `updatedAt` of all others, which are listed in the state that is shown: one that has changed since
+        the window is no more in it. KeyError: no such stream.
         """
         shown = to_us(visible_at) if visible_at else self._world.now_us()
         scope = Scope(tuple(account_ids), tuple(site_ids))
-        return list(self._world.truth(to_us(start), to_us(end), shown, include_hidden=include_hidden, scope=scope))
+        low, high = to_us(start), to_us(end)
+        if stream != "activities":
+            return list(self._world.table_truth(stream, low, high, shown, scope=scope))
+        return list(self._world.truth(low, high, shown, include_hidden=include_hidden, scope=scope))
 
-    def write_truth(self, path: Path, start: datetime | None = None, end: datetime | None = None) -> int:
-        """Write the records created in [start, end) (default: all until now), one a line; returns how many."""
-        low = to_us(start) if start else self._world.history.origin
+    def versions(self, stream: str, start: datetime, end: datetime, visible_at: datetime | None = None) -> list[Kept]:
+        """List all states of a stream's records that began in [start, end), by (time, id).
+
+        Those which the console had shown by `visible_at` (default: now), also where a newer one has replaced
+        them since. KeyError: no such stream, and the activities, which never change.
+        """
+        shown = to_us(visible_at) if visible_at else self._world.now_us()
+        found = self._world.tables.by_stream[stream].versions(to_us(start), to_us(end), shown)
+        return [
+            Kept(version.key, from_us(version.at), from_us(version.visible), self._world.write(version))
+            for version in sorted(found, key=lambda version: (version.at, version.id))
+        ]
+
+    def write_truth(
+        self, path: Path, start: datetime | None = None, end: datetime | None = None, *, stream: str = "activities"
+    ) -> int:
+        """Write a stream's records of [start, end) (default: all until now), one a line; returns how many."""
         now = self._world.now_us()
+        # What was last changed before the data begins belongs to all of it, too.
+        low = to_us(start) if start else self._world.history.origin if stream == "activities" else 0
         high = to_us(end) if end else now + 1
         count = 0
         with path.open("wb") as file:
-            for row in self._world.truth(low, high, now):
+            rows = self._world.truth(low, high, now)
+            for row in rows if stream == "activities" else self._world.table_truth(stream, low, high, now):
                 file.write(row + b"\n")
                 count += 1
         return count
@@ -177,10 +211,15 @@ class Simulator:
         self._console.down = self._console.down_until = None
 
     def issue_token(
-        self, *, account_ids: Sequence[str] = (), site_ids: Sequence[str] = (), expires: datetime | None = None
+        self,
+        *,
+        account_ids: Sequence[str] = (),
+        site_ids: Sequence[str] = (),
+        expires: datetime | None = None,
+        role: str = "Log reader",
     ) -> str:
-        """Make another token of a scope."""
-        return self._world.issue(Scope(tuple(account_ids), tuple(site_ids)), expires=expires).text
+        """Make another token of a scope and a role; ValueError: no such role."""
+        return self._world.issue(Scope(tuple(account_ids), tuple(site_ids)), expires=expires, role=role).text
 
     def rotate_token(self) -> str:
         """Replace the main token; the old one is refused from now on."""

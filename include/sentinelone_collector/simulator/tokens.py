@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
+from typing import Final
 
 from sentinelone_collector.simulator._dice import Dice
 from sentinelone_collector.simulator.org import Place
 
-__all__ = ["Quota", "Scope", "Token", "token_text"]
+__all__ = ["ROLES", "Quota", "Scope", "Token", "token_text"]
 
 _TOKEN = 41
 
@@ -36,6 +37,14 @@ class Scope:
         return place.account_id in self.account_ids or place.site_id in self.site_ids
 
 
+ROLES: Final[Mapping[str, frozenset[str] | None]] = {
+    "Log reader": None,
+    "Threat reader": frozenset({"Accounts.view", "Activity Page.view", "Sites.view", "Threats.view"}),
+    "Activity reader": frozenset({"Accounts.view", "Activity Page.view", "Sites.view"}),
+}
+"""The roles a token may have, with their rights; None stands for all that can be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """One API token; times are aware UTC datetimes without fraction."""
@@ -44,6 +53,12 @@ class Token:
     scope: Scope
     created: datetime
     expires: datetime
+    role: str = "Log reader"
+
+    def may(self, permission: str) -> bool:
+        """Say whether the role holds a right."""
+        rights = ROLES[self.role]
+        return rights is None or permission in rights
 
     def alive(self, now: datetime) -> bool:
         """Say whether the token is still accepted."""

@@ -10,8 +10,10 @@ from threading import Lock
 from sentinelone_collector.simulator._time import DAY, HOUR, MINUTE, to_us
 from sentinelone_collector.simulator.history import History, midnight
 from sentinelone_collector.simulator.org import build_organisation
+from sentinelone_collector.simulator.records import render
 from sentinelone_collector.simulator.scenarios import Placed, place_scenarios
-from sentinelone_collector.simulator.tokens import Scope, Token, token_text
+from sentinelone_collector.simulator.tables import Tables, Version
+from sentinelone_collector.simulator.tokens import ROLES, Scope, Token, token_text
 
 __all__ = ["Options", "World"]
 
@@ -54,6 +56,7 @@ class World:
         token: str | None,
         token_expires: datetime | None,
         scope: Scope,
+        role: str = "Log reader",
     ) -> None:
         self.options = options
         self._now = now
@@ -69,17 +72,25 @@ class World:
             late_share=options.late_share,
             drafts=[draft for placed in self.placed for draft in placed.drafts],
         )
+        self.tables = Tables(self.history, self.placed)
         self._lock = Lock()
         self._issued = 0
         self._tokens: dict[str, Token] = {}
-        self.token = self.issue(scope, text=token, expires=token_expires).text
+        self.token = self.issue(scope, text=token, expires=token_expires, role=role).text
 
     def now_us(self) -> int:
         """Give the console's time in µs since 1970."""
         return to_us(self._now())
 
-    def issue(self, scope: Scope, *, text: str | None = None, expires: datetime | None = None) -> Token:
-        """Make another token, of a scope; it lives two years (one second short) unless told otherwise."""
+    def issue(
+        self, scope: Scope, *, text: str | None = None, expires: datetime | None = None, role: str = "Log reader"
+    ) -> Token:
+        """Make another token, of a scope and a role; it lives two years (one second short) unless told otherwise.
+
+        ValueError: no such role.
+        """
+        if role not in ROLES:
+            raise ValueError(f"unknown role {role!r}; there are: {', '.join(ROLES)}")
         with self._lock:
             created = self._now().replace(microsecond=0)
             made = Token(
@@ -87,6 +98,7 @@ class World:
                 scope,
                 created,
                 expires or created + _LIFE - timedelta(seconds=1),
+                role,
             )
             self._issued += 1
             self._tokens[made.text] = made
@@ -95,7 +107,7 @@ class World:
     def rotate(self) -> Token:
         """Replace the main token; the old one is refused from now on."""
         old = self._tokens.pop(self.token, None)
-        made = self.issue(old.scope if old else Scope())
+        made = self.issue(old.scope, role=old.role) if old else self.issue(Scope())
         self.token = made.text
         return made
 
@@ -125,3 +137,21 @@ class World:
             if seen.level != "tenant" and not seen.covers(self.history.place(entry)):
                 continue
             yield bucket.render(entry)
+
+    def table_truth(
+        self, stream: str, low: int, high: int, visible_at: int, *, scope: Scope | None = None
+    ) -> Iterator[bytes]:
+        """Yield the exact bytes of a stream's records as shown at a moment, by (time, id); times in µs.
+
+        The time is that by which the stream is windowed: of the last change, the report or the event.
+        KeyError: no such stream.
+        """
+        seen = scope or Scope()
+        shown = self.tables.by_stream[stream].current(visible_at, low, high)
+        for version in sorted(shown, key=lambda version: (version.at, version.id)):
+            if seen.level == "tenant" or seen.covers(version.place):
+                yield self.write(version)
+
+    def write(self, version: Version) -> bytes:
+        """Give the exact bytes of a state."""
+        return render(self.options.seed, version.id, version.make())

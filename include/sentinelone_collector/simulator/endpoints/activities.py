@@ -183,6 +183,6 @@ def _list_types(call: Call) -> Response:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/activities", _list, (10, 30), stream="activities"),
-    Endpoint("GET", "/activities/types", _list_types, (10, 30)),
+    Endpoint("GET", "/activities", _list, (10, 30), stream="activities", permission="Activity Page.view"),
+    Endpoint("GET", "/activities/types", _list_types, (10, 30), permission="Activity Page.view"),
 )

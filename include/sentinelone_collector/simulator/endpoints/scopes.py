@@ -241,6 +241,6 @@ def _accounts(call: Call) -> Page:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/sites", _sites, (100, 10)),
-    Endpoint("GET", "/accounts", _accounts, (100, 10)),
+    Endpoint("GET", "/sites", _sites, (100, 10), permission="Sites.view"),
+    Endpoint("GET", "/accounts", _accounts, (100, 10), permission="Accounts.view"),
 )

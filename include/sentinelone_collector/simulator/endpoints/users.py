@@ -34,7 +34,7 @@ def _owner_id(world: World, token: Token) -> str:
     return str(snowflake(1_704_067_200_000 + dice.below(1 << 30), dice.below(1 << 23)))
 
 
-def _scope_roles(call: Call) -> list[dict[str, object]]:
+def _scope_roles(call: Call, token: Token) -> list[dict[str, object]]:
     role_id = str(snowflake(1_546_300_800_000, 77))
     return [
         {
@@ -42,8 +42,8 @@ def _scope_roles(call: Call) -> list[dict[str, object]]:
             "id": place.scope_id,
             "name": place.block["scopeName"],
             "roleId": role_id,
-            "roleName": "Log reader",
-            "roles": ["Log reader"],
+            "roleName": token.role,
+            "roles": [token.role],
         }
         for place in call.world.org.places
         if place.level == call.scope.level and call.scope.covers(place)
@@ -55,7 +55,7 @@ def _user(call: Call) -> Response:
     token = call.token
     if token is None:
         return not_found()
-    roles = _scope_roles(call)
+    roles = _scope_roles(call, token)
     document = {
         "agreedEula": True,
         "allowRemoteShell": False,
@@ -72,13 +72,13 @@ def _user(call: Call) -> Response:
         "id": _owner_id(call.world, token),
         "isSystem": False,
         "lastLogin": None,
-        "lowestRole": "Log reader",
+        "lowestRole": token.role,
         "primaryTwoFaMethod": "application",
         "scope": token.scope.level,
         "scopeRoles": [] if token.scope.level == "tenant" else roles,
         "siteRoles": roles if token.scope.level == "site" else [],
         "source": "mgmt",
-        "tenantRoles": ["Log reader"] if token.scope.level == "tenant" else [],
+        "tenantRoles": [token.role] if token.scope.level == "tenant" else [],
         "twoFaConfigured": False,
         "twoFaEnabled": False,
         "twoFaStatus": "not_configured",
