@@ -211,6 +211,10 @@ class Installation:
             raw_bytes=size,
             requests=0,
             fetched_at=receipt.fetched_at,
+            kept=receipt.kept,
+            later=receipt.later,
+            proof=receipt.proof,
+            passes=receipt.passes,
         )
 
     def missing(self, instance: Instance, stream: str) -> Iterator[Window]:
