@@ -70,9 +70,13 @@ def fetch(
     try:
         return task.run(now)
     except TokenError as error:
-        refused = task.refused(error)
-        refused.args = (f"{task.where}: {refused}",)
-        raise refused from error
+        if not task.knows_token():
+            error.args = (f"{task.where}: {error}",)
+            raise
+        raise PermissionDenied(
+            f"{task.where}: {error}. The console accepts this token elsewhere: give its role the permission "
+            f"{stream.endpoint.permission}"
+        ) from error
     except CollectorError as error:
         error.args = (f"{task.where}: {error}", *error.args[1:])
         raise
@@ -115,18 +119,18 @@ class _Task:
                     f"like {self.lake.url}/{key}"
                 )
 
-    def refused(self, error: TokenError) -> CollectorError:
-        """Return what a 401 means: some services say it for a missing right, and the token is good elsewhere."""
+    def knows_token(self) -> bool:
+        """Say whether the console accepts the token elsewhere: some services answer 401 where only a right is missing.
+
+        A stream that every instance needs is not looked into; without it nothing works.
+        """
         if not self.stream.endpoint.optional:
-            return error
+            return False
         try:
             self.console.begin(patience=0.0).get("/system/info")
         except CollectorError:
-            return error
-        return PermissionDenied(
-            f"{error}. The console accepts this token elsewhere: give its role the permission "
-            f"{self.stream.endpoint.permission}"
-        )
+            return False
+        return True
 
     def run(self, now: Callable[[], datetime]) -> Fetched:
         for _ in range(_TRIES):
