@@ -139,13 +139,27 @@ def test_a_version_that_left_the_console_is_kept_and_counted(fake: Any, living: 
 def test_a_stored_version_does_not_change_with_the_present_state_of_its_surroundings(
     fake: Any, living: Any, collect: Any, lake: Any
 ) -> None:
-    record = threat(fake, 1, 5, agentRealtimeInfo={"agentIsActive": True})
-    source = living.LivingConsole(living.THREATS, [record])
+    records = [threat(fake, number, number, agentRealtimeInfo={"agentIsActive": True}) for number in range(20)]
+    source = living.LivingConsole(living.THREATS, records)
     first, lines = collect(source, lake, stream=living.THREATS)
-    record["agentRealtimeInfo"] = {"agentIsActive": False}
+    for record in records:
+        record["agentRealtimeInfo"] = {"agentIsActive": False}
     second, again = collect(source, lake, stream=living.THREATS)
     assert again == lines
-    assert (second.raw_sha256, second.kept, second.expected) == (first.raw_sha256, 0, 1)
+    assert (second.raw_sha256, second.kept, second.expected) == (first.raw_sha256, 0, 20)
+
+
+def test_a_record_that_is_lost_at_the_cut_is_noticed_although_records_may_move(
+    fake: Any, living: Any, collect: Any, lake: Any
+) -> None:
+    stream = replace(living.THREATS, endpoint=replace(living.THREATS.endpoint, page_size=40))
+    records = [threat(fake, number, number * 60_000_000) for number in range(60)]
+    middle = records[30]["threatInfo"]["updatedAt"]
+    source = living.LivingConsole(stream, records)
+    source.hide = lambda query, record: record is records[30] and query["updatedAt__gte"] == middle
+    with pytest.raises(IncompleteWindow, match="halves"):
+        collect(source, lake, stream=stream)
+    assert list(lake.keys("raw/")) == []
 
 
 def test_records_that_leave_all_the_time_do_not_keep_a_window_from_being_read(
