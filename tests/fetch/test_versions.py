@@ -68,7 +68,7 @@ def in_lake(lake: Any, stream: str) -> dict[Window, list[Version]]:
 def schedules(draw: Any) -> list[tuple[str, int, int]]:
     """Windows in any order with repeats, and changes before them or at some request while they are read."""
     steps = []
-    for _ in range(draw(st.integers(1, 8))):
+    for _ in range(draw(st.integers(1, 6))):
         steps.append(("fetch", draw(st.integers(0, WINDOWS - 1)), 0))
         changes = draw(st.lists(st.tuples(st.integers(0, 11), st.integers(1, 4)), max_size=3))
         steps += [("change", number, wait) for number, wait in changes]
@@ -77,7 +77,7 @@ def schedules(draw: Any) -> list[tuple[str, int, int]]:
 
 @pytest.mark.parametrize("kind", ["threats", "unified"])
 @given(steps=schedules(), page=st.integers(3, 7), order=st.permutations(range(WINDOWS)), spread=st.integers(3, 12))
-@settings(max_examples=20, phases=PHASES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, phases=PHASES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_in_any_order_and_with_any_changes_nothing_is_lost_and_no_version_is_there_twice(
     fake: Any, living: Any, collect: Any, *, kind: str, steps: Any, page: int, order: Any, spread: int
 ) -> None:
