@@ -6,6 +6,7 @@ CollectorError
   AccessError             renew the token or grant the permission that is named; a retry does not help
     TokenError            401: the token is wrong, revoked or expired
     PermissionDenied      403: the token is good, the right is missing
+    NotLicensed           403: the console lacks the feature that the stream comes from
   RetryableError          wait; the next attempt may succeed (429, 5xx, timeouts, broken bodies)
   CursorRejected          restart the slice from its first page (handled inside fetch)
   ProtocolError           the console answered what the API does not allow; report it with the request id
@@ -29,6 +30,7 @@ __all__ = [
     "DeliveryError",
     "IncompleteWindow",
     "LakeError",
+    "NotLicensed",
     "PermissionDenied",
     "ProtocolError",
     "RecordError",
@@ -73,6 +75,10 @@ class TokenError(AccessError):
 
 class PermissionDenied(AccessError):
     """HTTP 403: the token's role or scope lacks the permission that the stream needs."""
+
+
+class NotLicensed(AccessError):
+    """HTTP 403: the console, or the token's scope, does not have the feature that the stream comes from."""
 
 
 class RetryableError(CollectorError):

@@ -9,10 +9,27 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sentinelone_collector import __version__
-from sentinelone_collector.errors import ConfigurationError, UsageError
+from sentinelone_collector.errors import (
+    AccessError,
+    CollectorError,
+    ConfigurationError,
+    NotLicensed,
+    PermissionDenied,
+    TokenError,
+    UsageError,
+)
 from sentinelone_collector.instances import Connection, Instance, Inventory, load_inventory
 from sentinelone_collector.instances.connection import connection_from_environment
-from sentinelone_collector.lake import Storage, object_key, open_lake, read_receipt
+from sentinelone_collector.lake import (
+    Storage,
+    Unavailable,
+    available_again,
+    object_key,
+    open_lake,
+    read_receipt,
+    read_unavailable,
+    set_unavailable,
+)
 from sentinelone_collector.results import Delivered, Fetched, Normalized, Tagged
 from sentinelone_collector.settings import Settings
 from sentinelone_collector.windows import Window
@@ -108,12 +125,55 @@ class Installation:
         )
 
     def fetch(self, instance: Instance, stream: str, window: Window) -> Fetched:
-        """Fetch the window's raw records, proven complete."""
+        """Fetch the window's raw records, proven complete; note it in the lake if the console does not give them."""
         from sentinelone_collector.fetch import fetch
         from sentinelone_collector.normalize.streams import get_stream
 
-        with self.console(instance) as console:
-            return fetch(instance, get_stream(stream), window, console=console, lake=self.lake, now=self.now)
+        try:
+            with self.console(instance) as console:
+                fetched = fetch(instance, get_stream(stream), window, console=console, lake=self.lake, now=self.now)
+        except (NotLicensed, PermissionDenied) as error:
+            self._refused(instance, stream, error)
+            raise
+        available_again(self.lake, instance.slug, stream)
+        return fetched
+
+    def _refused(self, instance: Instance, stream: str, error: AccessError) -> Unavailable:
+        seen = self.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        note = Unavailable(
+            instance=instance.slug,
+            stream=stream,
+            reason="licence" if isinstance(error, NotLicensed) else "permission",
+            detail=str(error),
+            since=seen,
+            seen_at=seen,
+        )
+        return set_unavailable(self.lake, note)
+
+    def unavailable(self, instance: Instance, stream: str) -> Unavailable | None:
+        """Return why the console does not give the stream, as far as the lake knows; None where nothing is known."""
+        return read_unavailable(self.lake, instance.slug, stream)
+
+    def still_unavailable(self, instance: Instance, stream: str) -> Unavailable | None:
+        """Ask the console for one record of a stream that it refused before; return why it still can't be read.
+
+        None where it can be read, or could be all the time. An answer that says neither leaves it as it was.
+        """
+        from sentinelone_collector.normalize.streams import get_stream
+        from sentinelone_collector.source.scope import scope_filters
+
+        known = self.unavailable(instance, stream)
+        if known is None:
+            return None
+        try:
+            with self.console(instance) as console:
+                console.first_page(get_stream(stream).endpoint, scope_filters(instance.scope))
+        except (NotLicensed, PermissionDenied, TokenError) as error:
+            return known if isinstance(error, TokenError) else self._refused(instance, stream, error)
+        except CollectorError:
+            return known
+        available_again(self.lake, instance.slug, stream)
+        return None
 
     def normalize(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Normalized:
         """Turn the raw records into OCSF events."""
@@ -211,6 +271,10 @@ class Installation:
             raw_bytes=size,
             requests=0,
             fetched_at=receipt.fetched_at,
+            kept=receipt.kept,
+            later=receipt.later,
+            proof=receipt.proof,
+            passes=receipt.passes,
         )
 
     def missing(self, instance: Instance, stream: str) -> Iterator[Window]:

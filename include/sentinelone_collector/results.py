@@ -11,7 +11,7 @@ import msgspec
 
 from sentinelone_collector.windows import Window, parse_time
 
-__all__ = ["Delivered", "Delivery", "Fetched", "Normalized", "Tagged"]
+__all__ = ["Delivered", "Delivery", "Fetched", "Normalized", "PassCount", "Tagged"]
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +38,26 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(value, cls)
 
 
-class Fetched(_Result, frozen=True, kw_only=True):
-    """Raw records of a window, proven complete; `expected` is the console's own count.
+class PassCount(msgspec.Struct, frozen=True, kw_only=True):
+    """One pass over a window: by which time, how many records the console counted, how many came, and what proves it.
 
-    `fetched` counts records as received, `duplicates` those among them that were received before, so that the raw
-    object holds `fetched - duplicates` lines.
+    `proof` is `counted` where the distinct records are as many as the console counts, `read-twice` where a part of it
+    can't be counted and two readings agreed.
+    """
+
+    by: str
+    expected: int
+    received: int
+    proof: str
+
+
+class Fetched(_Result, frozen=True, kw_only=True):
+    """Raw records of a window, proven complete; `expected` is the console's own count of what belongs to the window.
+
+    `fetched` counts records as received and `kept`, `duplicates` those among them that were received before, so that
+    the raw object holds `fetched - duplicates` lines, which are `expected + kept`. `kept` are versions that were stored
+    before and that the console shows no more. `later` records were shown too, but belong to a later window; `passes`
+    tells each reading alone: their `expected` add up to `expected + later` and the records that several of them showed.
     """
 
     console: str  # host, and port where it is not the scheme's own; part of every event id
@@ -56,6 +71,10 @@ class Fetched(_Result, frozen=True, kw_only=True):
     raw_bytes: int
     requests: int
     fetched_at: str
+    kept: int = 0
+    later: int = 0
+    proof: str = "counted"  # "read-twice" where it is that of any pass
+    passes: tuple[PassCount, ...] = ()
 
 
 class Normalized(_Result, frozen=True, kw_only=True):

@@ -9,20 +9,23 @@ from hypothesis import strategies as st
 
 pytest.importorskip("airflow.sdk")
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
-from sentinelone_collector.airflow import tasks
+from sentinelone_collector.airflow import audit, tasks
 from sentinelone_collector.airflow.audit import triggers
-from sentinelone_collector.airflow.runs import Run
+from sentinelone_collector.airflow.runs import Dag, Run
 from sentinelone_collector.airflow.tasks import window_of
 from sentinelone_collector.errors import (
     ConfigurationError,
     DeliveryError,
+    NotLicensed,
     PermissionDenied,
     RetryableError,
     TokenError,
     WindowOpen,
 )
+from sentinelone_collector.instances import Instance
+from sentinelone_collector.lake import Unavailable
 from sentinelone_collector.windows import Calendar, Window
 
 LIVE = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -84,6 +87,49 @@ def test_errors_become_what_airflow_does_about_them() -> None:
     for passing in (RetryableError("503"), DeliveryError("x", retryable=True)):
         with pytest.raises(type(passing)), tasks._in_airflow_terms():
             raise passing
+
+
+def test_a_stream_without_a_licence_is_skipped_with_the_reason() -> None:
+    with pytest.raises(AirflowSkipException, match="Custom Rules"), tasks._in_airflow_terms():
+        raise NotLicensed("This scope does not have Custom Rules enabled.")
+
+
+class _Site:
+    """An installation that lacks two windows of each of two streams, one of which the console refuses."""
+
+    def __init__(self, refused: dict[str, Unavailable]) -> None:
+        self.refused = refused
+        self.inventory = self
+
+    def get(self, slug: str) -> Instance:
+        fields = {"slug": slug, "name": "x", "connection_id": "c", "live_since": LIVE}
+        return Instance(**fields, streams=("activities", "threats"))
+
+    def still_unavailable(self, instance: Instance, stream: str) -> Unavailable | None:
+        return self.refused.get(stream)
+
+    def missing(self, instance: Instance, stream: str) -> list[Window]:
+        first = CALENDAR.window_at(NOON) if stream == "activities" else CALENDAR.window_at(NOON - timedelta(hours=1))
+        return [first, CALENDAR.after(first)]
+
+
+def test_the_audit_does_not_run_windows_again_for_a_stream_that_the_console_does_not_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = {"since": "2026-11-22T10:00:00Z", "seen_at": "2026-11-22T10:00:00Z"}
+    note = Unavailable(instance="emea", stream="threats", reason="licence", detail="no", **times)
+    started: list[datetime] = []
+    monkeypatch.setattr(audit.runs, "dag_of", lambda _: Dag(is_paused=False, upcoming=None))
+    monkeypatch.setattr(audit.runs, "run_of", lambda *_: None)
+    monkeypatch.setattr(audit.runs, "start_run", lambda _, start, **__: started.append(start) or "run")
+    monkeypatch.setattr(audit, "installation", lambda: _Site({"threats": note}))
+    summary = audit.audit_instance("emea")
+    assert started == [NOON, NOON + timedelta(minutes=10)]
+    assert (summary["missing"], summary["unavailable"]) == (2, {"threats": "licence"})
+    started.clear()
+    monkeypatch.setattr(audit, "installation", lambda: _Site({}))
+    assert audit.audit_instance("emea")["missing"] == 4
+    assert len(started) == 4
 
 
 def test_an_open_window_waits_outside_the_worker() -> None:

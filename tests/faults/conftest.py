@@ -56,7 +56,11 @@ class Collector:
     )
     stream = Stream(
         "activities",
-        Endpoint("/activities", "createdAt", ("createdAt",), "createdAt", "Activity Page.view", page_size=100),
+        Endpoint(
+            *("/activities", "createdAt", ("createdAt",), "createdAt", "Activity Page.view"),
+            optional=False,
+            page_size=100,
+        ),
         print,
     )
 

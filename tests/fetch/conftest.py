@@ -16,14 +16,23 @@ from sentinelone_collector.fetch import fetch
 from sentinelone_collector.lake import FolderStorage, object_key
 
 
-@pytest.fixture(scope="session")
-def fake() -> ModuleType:
-    name = "fetch_fake_console"
+def _loaded(file: str) -> ModuleType:
+    name = f"fetch_{file}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("fake_console.py"))
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{file}.py"))
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def fake() -> ModuleType:
+    return _loaded("fake_console")
+
+
+@pytest.fixture(scope="session")
+def living() -> ModuleType:
+    return _loaded("living_console")
 
 
 @pytest.fixture

@@ -300,7 +300,7 @@ def test_a_full_disk_is_told_with_the_window(fake: Any, collect: Any, lake: Any,
     def full(*_: Any) -> Never:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sentinelone_collector.fetch.slices.write_part", full)
+    monkeypatch.setattr("sentinelone_collector.fetch.parts.write_part", full)
     with pytest.raises(LakeError, match=r"emea/activities .*No space left"):
         collect(fake.FakeConsole(hour[:9]), lake)
 

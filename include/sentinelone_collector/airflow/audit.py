@@ -52,8 +52,18 @@ def audit_instance(slug: str) -> dict[str, Any]:
     """Start a run for every settled window of an instance that has no receipt and no active run."""
     site = installation()
     instance = site.inventory.get(slug)
-    missing = sorted({window for stream in instance.streams for window in site.missing(instance, stream)})
-    summary: dict[str, Any] = {"instance": slug, "missing": len(missing), "started": []}
+    summary: dict[str, Any] = {"instance": slug, "started": []}
+    found: set[Window] = set()
+    for stream in instance.streams:
+        refused = site.still_unavailable(instance, stream)
+        if refused is None:
+            found.update(site.missing(instance, stream))
+        else:
+            # its windows come when the console gives it: to run them again until then would never end
+            _log.warning("%s/%s: %s", slug, stream, refused)
+            summary.setdefault("unavailable", {})[stream] = refused.reason
+    missing = sorted(found)
+    summary["missing"] = len(missing)
     if not missing:
         return summary
     dag = runs.dag_of(instance.dag_id)

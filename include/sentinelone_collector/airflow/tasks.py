@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, BaseHook, get_current_context
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 from sentinelone_collector.airflow.hook import connection_of
 from sentinelone_collector.errors import (
     AccessError,
     ConfigurationError,
     DeliveryError,
+    NotLicensed,
     UsageError,
     WindowOpen,
 )
@@ -104,11 +105,17 @@ def _utc(moment: datetime) -> datetime:
 
 @contextmanager
 def _in_airflow_terms() -> Iterator[None]:
-    """Fail without a retry where a retry can't help, and wait outside the worker for a window that is still open."""
+    """Fail without a retry where a retry can't help, and wait outside the worker for a window that is still open.
+
+    A stream that the console has no licence for is skipped with the reason: nobody can mend that run. A missing right
+    fails, since somebody should grant it. The instance's other streams go on in both cases.
+    """
     try:
         yield
     except WindowOpen as error:
         raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=error.ready_in)) from error
+    except NotLicensed as error:
+        raise AirflowSkipException(str(error)) from error
     except (AccessError, ConfigurationError, UsageError) as error:
         raise AirflowFailException(str(error)) from error
     except DeliveryError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from sentinelone_collector.commands.output import AsJson, Moment, emit, say, table
-from sentinelone_collector.errors import CollectorError, TokenError, WindowOpen
+from sentinelone_collector.errors import AccessError, CollectorError, NotLicensed, TokenError, WindowOpen
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Receipt, read_receipt, windows_with_receipt
 from sentinelone_collector.pipeline import Installation
@@ -54,23 +55,41 @@ def collect(
 def _collect_all(
     site: Installation, instance: Instance, work: Sequence[tuple[str, Window]], start_at: str
 ) -> list[dict[str, Any]]:
-    """Run the windows one after the other; end early where the token is refused, since it is for all of them."""
+    """Run the windows one after the other.
+
+    End early where the token is refused, since it is for all of them; go on without a stream that is not available.
+    """
     rows: list[dict[str, Any]] = []
+    left_out: Counter[str] = Counter()
     shown = track(
         work,
         description=f"Collecting {instance.slug}",
         console=Console(stderr=True),
         disable=len(work) < 2,  # noqa: PLR2004
     )
-    for stream, window in shown:
+    for number, (stream, window) in enumerate(shown, start=1):
+        if stream in left_out:
+            left_out[stream] += 1
+            continue
         try:
             rows.append(_collect_one(site, instance, stream, window, start_at))
         except TokenError as error:
             rows.append(_failed(instance, stream, window, error))
-            if len(rows) < len(work):
-                say(f"{len(work) - len(rows)} more windows were not tried with this token.")
+            if number < len(work):
+                say(f"{len(work) - number} more windows were not tried with this token.")
             break
+        except AccessError as error:
+            rows.append(_unavailable(instance, stream, window, error))
+            left_out[stream] = 0
+    for stream, count in left_out.items():
+        if count:
+            say(f"{count} more windows of {stream} were not tried: the console does not give this stream.")
     return rows
+
+
+def _unavailable(instance: Instance, stream: str, window: Window, error: AccessError) -> dict[str, Any]:
+    reason = "licence" if isinstance(error, NotLicensed) else "permission"
+    return _failed(instance, stream, window, error) | {"state": "unavailable", "reason": reason}
 
 
 def _failed(instance: Instance, stream: str, window: Window, error: CollectorError) -> dict[str, Any]:
@@ -84,7 +103,7 @@ def _collect_one(site: Installation, instance: Instance, stream: str, window: Wi
         site.collect(instance, stream, window, start_at=start_at)
     except WindowOpen as error:
         return row | {"state": "open", "ready_at": instance.calendar.ready_at(window), "error": str(error)}
-    except TokenError:
+    except AccessError:
         raise
     except CollectorError as error:
         return _failed(instance, stream, window, error)
@@ -101,10 +120,11 @@ def _report(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         emit(rows)
     else:
         table(rows, ["stream", "window", "state", "fetched", "duplicates", "events", "quarantined", "hits", "error"])
-    failed = [row for row in rows if row["state"] == "failed"]
-    for row in failed:
+    refused = [row for row in rows if row["state"] in ("failed", "unavailable")]
+    for row in refused:
         say(f"{row['instance']}/{row['stream']}: {row['error']}", style="red")
-    if failed:
+    # a licence is not the work's fault, a missing right should be granted
+    if any(row["state"] == "failed" or row["reason"] == "permission" for row in refused):
         raise typer.Exit(1)
 
 
@@ -124,6 +144,9 @@ def coverage(
         table(rows, ["stream", "window", "state", "fetched", "events", "quarantined", "hits", "note"])
     missing = [row for row in rows if row["state"] == "missing"]
     say(f"{len(rows)} windows: {sum(row['state'] == 'complete' for row in rows)} complete, {len(missing)} missing.")
+    for name, note in {row["stream"]: row["note"] for row in rows if row["state"] == "unavailable"}.items():
+        count = sum(row["state"] == "unavailable" and row["stream"] == name for row in rows)
+        say(f"{count} windows of {name} can't be had now: {note}", style="red")
     if missing:
         say(
             f"Missing windows are collected by {instance.dag_id} and by sentinelone__audit every hour. While "
@@ -136,10 +159,13 @@ def _coverage(site: Installation, instance: Instance, start: datetime, end: date
     for stream in instance.streams:
         complete = set(windows_with_receipt(site.lake, instance.slug, stream))
         missing = set(site.missing(instance, stream))
+        refused = site.unavailable(instance, stream)
         for window in instance.calendar.touching(start, end):
             row: dict[str, Any] = {"instance": instance.slug, "stream": stream, "window": _span(window)}
             receipt = read_receipt(site.lake, instance.slug, stream, window) if window in complete else None
-            if window in missing:
+            if window in missing and refused is not None and receipt is None:
+                yield row | {"state": "unavailable", "reason": refused.reason, "note": str(refused)}
+            elif window in missing:
                 note = f"collected from {receipt.collected_from} on only" if receipt else "no receipt"
                 yield row | {"state": "missing", "note": note}
             elif receipt is not None:
@@ -159,6 +185,9 @@ def _facts(receipt: Receipt) -> dict[str, Any]:
         "events": receipt.events,
         "quarantined": receipt.quarantined,
         "hits": receipt.hits,
+        "kept": receipt.kept,
+        "later": receipt.later,
+        "proof": receipt.proof,
         "fetched_at": receipt.fetched_at,
         "collected_from": receipt.collected_from,
         "note": f"from {receipt.collected_from} on: the collection begins there" if partial else None,

@@ -136,6 +136,10 @@ def _receipt(fetched: Fetched, normalized: Normalized, tagged: Tagged, window: W
         ruleset=tagged.ruleset,
         code_version=code_version,
         fetched_at=fetched.fetched_at,
+        kept=fetched.kept,
+        later=fetched.later,
+        proof=fetched.proof,
+        passes=fetched.passes,
     )
 
 

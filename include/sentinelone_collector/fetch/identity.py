@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sentinelone_collector.source.endpoint import Endpoint
+from sentinelone_collector.source.endpoint import Endpoint, Pass
 from sentinelone_collector.source.spans import members
 
 __all__ = ["Identity", "identity_reader", "iso_of", "microseconds"]
@@ -20,11 +20,23 @@ _LONGEST_NUMBER = 40  # digits; an id beyond that is sorted as text
 
 
 class Identity(NamedTuple):
-    """`key` is the id, or a digest where there is none; times are microseconds since 1970, None where unreadable."""
+    """What tells a record from others; times are microseconds since 1970, None where unreadable.
+
+    `key` is the id, or a digest where there is none. `name` is what a window holds once: the key, with the version for
+    records of which every version counts. `time` is that of the pass the record was read in, `latest` the latest of
+    all passes' times, which decides the window that the record belongs to.
+    """
 
     key: str
     time: int | None
     updated: int | None
+    latest: int | None
+    name: str
+
+    @property
+    def version(self) -> int:
+        """The time of the last change, -1 where there is none."""
+        return -1 if self.updated is None else self.updated
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -44,10 +56,15 @@ def iso_of(time: int) -> str:
     return (_EPOCH + time * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def identity_reader(endpoint: Endpoint) -> Callable[[bytes], Identity]:
-    """Return the function that reads the identity of one of the endpoint's records; it raises for no bytes at all."""
-    changed = (*endpoint.record_time[:-1], "updatedAt")
-    paths = (endpoint.record_id, endpoint.record_time, changed)
+def identity_reader(endpoint: Endpoint, reading: Pass | None = None) -> Callable[[bytes], Identity]:
+    """Return the function that reads the identity of one of the endpoint's records; it raises for no bytes at all.
+
+    `reading` is the pass that the records come from, the first one where none is given.
+    """
+    times = [found.record_time for found in endpoint.readings]
+    own = times.index(reading.record_time) if reading is not None else 0
+    changed = endpoint.record_version or (*endpoint.record_time[:-1], "updatedAt")
+    paths = (endpoint.record_id, changed, *times)
     shape: Any = _shape(paths)
     decoder = msgspec.json.Decoder(shape)
 
@@ -57,8 +74,11 @@ def identity_reader(endpoint: Endpoint) -> Callable[[bytes], Identity]:
             values = [_attribute(found, path) for path in paths]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             values = [_member(record, path) for path in paths]
-        identifier, time, updated = values
-        return Identity(_key(identifier, record), _time(time), _time(updated))
+        key, updated = _key(values[0], record), _time(values[1])
+        moments = [_time(value) for value in values[2:]]
+        latest = max((moment for moment in moments if moment is not None), default=None)
+        name = key if endpoint.record_version is None else f"{key}/{updated}"
+        return Identity(key, moments[own], updated, latest, name)
 
     return read
 

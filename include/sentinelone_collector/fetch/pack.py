@@ -9,9 +9,11 @@ from typing import Any
 
 import zstandard
 
-__all__ = ["lines_of", "merged", "pack", "read_part", "write_part"]
+__all__ = ["lines_of", "merged", "pack", "read_frame", "read_part", "write_part"]
 
 _CHUNK = 1 << 20
+_FRAME_CHUNK = 1 << 16
+_FILES_AT_ONCE = 100
 _LEVEL = 3
 _PART_LEVEL = 1
 
@@ -30,6 +32,16 @@ def read_part(path: Path) -> Iterator[bytes]:
             yield piece
 
 
+def read_frame(path: Path) -> Iterator[bytes]:
+    """Yield the text of a raw object in pieces; raise `zstandard.ZstdError` where it is damaged or cut off."""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    with path.open("rb") as file:
+        while data := file.read(_FRAME_CHUNK):
+            yield frame.decompress(data)
+    if not frame.eof:
+        raise zstandard.ZstdError("the end is missing")
+
+
 def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of a text that comes in pieces, without their line feeds."""
     rest = b""
@@ -40,8 +52,24 @@ def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def merged(paths: Iterable[Path], order: Callable[[bytes], Any]) -> Iterator[bytes]:
     """Yield the lines of several sorted scratch files as one sorted text, each with its line feed."""
+    waiting = list(paths)
+    while len(waiting) > _FILES_AT_ONCE:  # every file that is merged is open
+        several, waiting = waiting[:_FILES_AT_ONCE], waiting[_FILES_AT_ONCE:]
+        together = several[0].with_name(f"{several[0].name}+")
+        _write_lines(together, _merged(several, order))
+        waiting.append(together)
+    yield from _merged(waiting, order)
+
+
+def _merged(paths: Iterable[Path], order: Callable[[bytes], Any]) -> Iterator[bytes]:
     for line in heapq.merge(*(lines_of(read_part(path)) for path in paths), key=order):
         yield line + b"\n"
+
+
+def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    with path.open("wb") as file, zstandard.ZstdCompressor(level=_PART_LEVEL).stream_writer(file) as writer:
+        for line in lines:
+            writer.write(line)
 
 
 def pack(pieces: Iterable[bytes], size: int, target: Path) -> int:

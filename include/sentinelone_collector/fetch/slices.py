@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from array import array
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sentinelone_collector.errors import CursorRejected, IncompleteWindow, ProtocolError
+from sentinelone_collector.errors import CollectorError, CursorRejected, IncompleteWindow, ProtocolError
 from sentinelone_collector.fetch.identity import Identity, identity_reader, iso_of
-from sentinelone_collector.fetch.pack import write_part
+from sentinelone_collector.fetch.parts import COUNTED, READ_TWICE, Part, Walk, written
 from sentinelone_collector.source.console import Console
-from sentinelone_collector.source.endpoint import Endpoint
+from sentinelone_collector.source.endpoint import Endpoint, Pass
 
-__all__ = ["Part", "Slice", "Slicer", "shared_keys"]
+__all__ = ["Slice", "Slicer"]
 
 _TARGET_PAGES = 5
 _TRIES = 3
@@ -27,81 +24,56 @@ _log = logging.getLogger(__name__)
 
 
 class Slice(NamedTuple):
-    """A half-open span in microseconds since 1970, and the console's count for it."""
+    """A half-open span in microseconds since 1970, and the console's count for it, None where it can't count."""
 
     start: int
     end: int
-    expected: int
+    expected: int | None
 
     def __str__(self) -> str:
         return f"[{iso_of(self.start)}, {iso_of(self.end)})"
 
 
-class Part(NamedTuple):
-    """One slice as it was read: its lines in order, in files, and what they add up to.
-
-    `keys` holds one 64-bit digest per record, `size` and `untimed_size` are bytes before compression.
-    """
-
-    start: int
-    expected: int
-    received: int
-    lines: int
-    first: int | None
-    last: int | None
-    path: Path
-    size: int
-    untimed_path: Path
-    untimed_size: int
-    keys: array[int]
-
-
-@dataclass
-class _Walk:
-    """One reading of a slice from its first page to its last."""
-
-    received: int = 0
-    kept: dict[str, tuple[Identity, bytes]] = field(default_factory=dict)
-
-    def take(self, identity: Identity, record: bytes) -> None:
-        self.received += 1
-        known = self.kept.get(identity.key)
-        if known is None or _version(identity, record) > _version(*known):
-            self.kept[identity.key] = (identity, record)
-
-    def digest(self) -> bytes:
-        """Return a digest that is the same for the same records in any order."""
-        return hashlib.sha256(b"\n".join(sorted(record for _, record in self.kept.values()))).digest()
-
-
-def _version(identity: Identity, record: bytes) -> tuple[int, bytes]:
-    return (-1 if identity.updated is None else identity.updated, record)
+class _TooLarge(CollectorError):
+    """More records came than one slice should have; never leaves this module."""
 
 
 @dataclass(frozen=True)
 class Slicer:
-    """Counts, cuts and reads slices of one endpoint; `filters` are sent with every request."""
+    """Counts, cuts and reads slices of one pass over an endpoint; `filters` are sent with every request."""
 
     console: Console
     endpoint: Endpoint
+    reading: Pass
     filters: Mapping[str, str]
+
+    @property
+    def _moving(self) -> bool:
+        """Whether records leave a slice while it is read, because they change and get a later time."""
+        return self.endpoint.record_version is not None
+
+    @property
+    def _target(self) -> int:
+        # what comes as one page comes with its own count, so that nothing can move in between
+        return self.endpoint.page_size * (1 if self._moving else _TARGET_PAGES)
 
     def count(self, start: int, end: int) -> Slice:
         """Ask the console how many records lie in the span (microseconds since 1970)."""
+        if not self.endpoint.counts:
+            return Slice(start, end, None)
         return Slice(start, end, self.console.count(self.endpoint, self._query(start, end)))
 
     def whole(self, piece: Slice) -> bool:
-        """Say whether the slice is read as it is: small enough, or too narrow to be cut."""
-        small = piece.expected <= _TARGET_PAGES * self.endpoint.page_size and not self._capped(piece.expected)
-        return small or piece.end - piece.start == 1
+        """Say whether the slice is read as it is: small enough, uncounted, or too narrow to be cut."""
+        small = piece.expected is None or (piece.expected <= self._target and not self._capped(piece.expected))
+        return small or self._middle(piece) is None
 
     def halves(self, piece: Slice) -> tuple[Slice, Slice]:
         """Cut a slice in two; raise `IncompleteWindow` where the console's counts for the halves never add up."""
-        middle = (piece.start + piece.end) // 2
+        middle = self._middle(piece) or piece.end
         left, right = self.count(piece.start, middle), self.count(middle, piece.end)
         for attempt in range(_TRIES):
-            added = left.expected + right.expected
-            if added == piece.expected or (self._capped(piece.expected) and added >= piece.expected):
+            if self._adds_up(piece, left, right):
                 return left, right
             self.console.pause(2.0**attempt)
             piece = self.count(piece.start, piece.end)
@@ -111,109 +83,147 @@ class Slicer:
             f"its halves around {iso_of(middle)}, {_TRIES} times in a row; run the window again later"
         )
 
-    def read(self, piece: Slice, folder: Path) -> Part:
-        """Read a slice until its distinct records are as many as the console counts, and write them to the folder.
+    def _middle(self, piece: Slice) -> int | None:
+        grain = self.endpoint.grain
+        middle = (piece.start + piece.end) // 2 // grain * grain
+        return middle if piece.start < middle < piece.end else None
 
-        Raise `IncompleteWindow` where that never happens, `ProtocolError` where the cursors never lead to an end or
-        a record lies outside of the slice.
+    def _adds_up(self, piece: Slice, left: Slice, right: Slice) -> bool:
+        before, added = piece.expected or 0, (left.expected or 0) + (right.expected or 0)
+        if added == before:
+            return True
+        if added > before:
+            # a capped count says "or more"; where the filters are coarse both halves show what lies at the cut
+            return self._capped(before) or self.endpoint.grain > 1
+        # records that changed meanwhile have left; then a count from now on is no larger than the halves
+        return self._moving and (self.count(piece.start, piece.end).expected or 0) <= added
+
+    def read(self, piece: Slice, folder: Path) -> list[Part]:
+        """Read a slice until it is proven complete, and write it to the folder.
+
+        The distinct records must be as many as the console counts; where it can't count, two readings must agree, and
+        the slice is cut as long as it is too large for one part. Raise `IncompleteWindow` where that never happens,
+        `ProtocolError` where the cursors never lead to an end or a record lies outside of the slice.
         """
-        read_identity = identity_reader(self.endpoint)
-        found, rejected = -1, None
+        stem = folder / f"{self.reading.time_field}.{piece.start}"
+        if piece.expected is not None:
+            return [self._read_counted(piece, piece.expected, stem)]
+        try:
+            return [self._read_twice(piece, stem)]
+        except _TooLarge:
+            middle = self._middle(piece) or piece.end
+            pieces = (Slice(piece.start, middle, None), Slice(middle, piece.end, None))
+            return [part for half in pieces for part in self.read(half, folder)]
+
+    def _read_counted(self, piece: Slice, expected: int, stem: Path) -> Part:
+        read_identity = identity_reader(self.endpoint, self.reading)
+        walk, rejected = Walk(), None
         for attempt in range(_TRIES + 1):
             if attempt:
                 self.console.pause(2.0 ** (attempt - 1))
-                piece = self.count(piece.start, piece.end)
+                before, expected = expected, self.count(piece.start, piece.end).expected or 0
+                steady = rejected is None and not self._capped(before)
+                if self._moving and steady and expected <= walk.distinct <= before:
+                    # what was counted before and not after has left, what came was there: all others were seen
+                    return written(walk, stem, start=piece.start, proof=COUNTED)
             try:
-                walk = self._walk(piece, read_identity)
-                if self._proven(piece, walk, read_identity):
-                    return _written(piece, walk, folder, expected=max(piece.expected, len(walk.kept)))
+                walk = self._walk(piece, read_identity, limit=None if self._capped(expected) else expected)
+                proof = self._proof(piece, expected, walk, read_identity)
+                if proof is not None:
+                    return written(walk, stem, start=piece.start, proof=proof)
             except CursorRejected as error:
                 rejected = error
                 _log.warning("slice %s: restarted: %s", piece, error)
             else:
-                rejected, found = None, len(walk.kept)
-                _log.warning("slice %s: %d distinct records, %d expected: read again", piece, found, piece.expected)
+                rejected = None
+                _log.warning("slice %s: %d distinct records, %d expected: read again", piece, walk.distinct, expected)
         if rejected is not None:
             raise ProtocolError(f"slice {piece}: restarted {_TRIES} times without reaching its end; last: {rejected}")
         raise IncompleteWindow(
-            f"slice {piece}: expected {piece.expected} records, as the console counts, but {found} distinct ones came, "
-            f"also after reading {_TRIES} times more; run the window again later"
+            f"slice {piece}: expected {expected} records, as the console counts, but {walk.distinct} distinct ones "
+            f"came, also after reading {_TRIES} times more; run the window again later"
         )
 
-    def _proven(self, piece: Slice, walk: _Walk, read_identity: Callable[[bytes], Identity]) -> bool:
-        if not self._capped(piece.expected):
-            return len(walk.kept) == piece.expected
+    def _proof(self, piece: Slice, expected: int, walk: Walk, read_identity: Callable[[bytes], Identity]) -> str | None:
+        if not self._capped(expected):
+            vouched = self._moving and walk.vouched == walk.distinct
+            return COUNTED if vouched or walk.distinct == expected else None
         # the count says "as many or more" only, and time can't be cut finer: two equal readings stand in for it
-        narrow = piece.end - piece.start == 1 and len(walk.kept) >= piece.expected
-        return narrow and self._walk(piece, read_identity).digest() == walk.digest()
+        narrow = self._middle(piece) is None and walk.distinct >= expected
+        return READ_TWICE if narrow and self._walk(piece, read_identity).digest() == walk.digest() else None
 
-    def _walk(self, piece: Slice, read_identity: Callable[[bytes], Identity]) -> _Walk:
-        walk = _Walk()
-        limit = 3 * piece.expected + 10 * self.endpoint.page_size
-        for page in self.console.iter_pages(self.endpoint, self._query(piece.start, piece.end)):
+    def _read_twice(self, piece: Slice, stem: Path) -> Part:
+        read_identity = identity_reader(self.endpoint, self.reading)
+        known: Walk | None = None
+        rejected: CursorRejected | None = None
+        for attempt in range(_TRIES + 2):
+            if attempt > 1:
+                self.console.pause(2.0 ** (attempt - 2))
+            try:
+                walk = self._walk(piece, read_identity, most=None if self._middle(piece) is None else self._target)
+            except CursorRejected as error:
+                rejected = error
+                _log.warning("slice %s: restarted: %s", piece, error)
+                continue
+            if known is not None and self._agree(known, walk):
+                return written(known, stem, start=piece.start, proof=READ_TWICE)
+            known = walk
+        raise IncompleteWindow(
+            f"slice {piece}: the console can't count these records, and {_TRIES + 2} readings never agreed, the last "
+            f"with {known.distinct if known else 0} records{f' ({rejected})' if rejected else ''}; run the window "
+            "again later"
+        )
+
+    def _agree(self, first: Walk, second: Walk) -> bool:
+        if self._moving:  # what changed between the readings has left
+            return second.kept.keys() <= first.kept.keys()
+        return first.digest() == second.digest()
+
+    def _walk(
+        self,
+        piece: Slice,
+        read_identity: Callable[[bytes], Identity],
+        *,
+        limit: int | None = None,
+        most: int | None = None,
+    ) -> Walk:
+        """Read a slice once; `limit` is the console's count, `most` what makes a slice too large, in records."""
+        walk = Walk()
+        slack = 10 * self.endpoint.page_size
+        query = self._query(piece.start, piece.end)
+        for number, page in enumerate(self.console.iter_pages(self.endpoint, query, self.reading.sort_by)):
             for record in page.records:
                 identity = read_identity(record)
-                self._check_inside(piece, identity)
-                walk.take(identity, record)
-            if walk.received > limit and not self._capped(piece.expected):
-                raise CursorRejected(f"{walk.received} records came where {piece.expected} are counted")
+                if self._inside(piece, identity):
+                    walk.take(identity, record)
+                else:
+                    walk.edges.add(identity.name)
+            if most is not None and walk.distinct > most:
+                raise _TooLarge
+            counted = walk.distinct if limit is None else limit
+            if walk.received > 3 * counted + slack:
+                raise CursorRejected(f"{walk.received} records came where {counted} are counted")
+            walk.vouched = page.total if number == 0 and page.cursor is None else None
         return walk
 
-    def _check_inside(self, piece: Slice, identity: Identity) -> None:
-        time = identity.time
-        if time is None:
-            return
+    def _inside(self, piece: Slice, identity: Identity) -> bool:
+        """Say whether a record is the slice's own; raise `ProtocolError` for one that it does not even touch."""
+        time, grain = identity.time, self.endpoint.grain
+        if time is None or piece.start <= time < piece.end:
+            return True
+        if grain > 1 and piece.start - 2 * grain <= time < piece.end + 2 * grain:
+            return False
         # some services cut the time they show, not the one they filter by, to milliseconds
-        early = _MILLISECOND - 1 if time % _MILLISECOND == 0 else 0
-        if not piece.start - early <= time < piece.end:
-            raise ProtocolError(
-                f"slice {piece}: record {identity.key} lies at {iso_of(time)}, outside of the slice: the "
-                f"console does not keep to {self.endpoint.time_field}__gte and __lt; report it"
-            )
+        if grain == 1 and time % _MILLISECOND == 0 and piece.start - _MILLISECOND < time < piece.start:
+            return True
+        raise ProtocolError(
+            f"slice {piece}: record {identity.key} lies at {iso_of(time)}, outside of the slice: the console does not "
+            f"keep to the limits of {self.reading.time_field}; report it"
+        )
 
     def _query(self, start: int, end: int) -> dict[str, str]:
-        name = self.endpoint.time_field
+        name = self.reading.time_field
         return {**self.filters, f"{name}__gte": iso_of(start), f"{name}__lt": iso_of(end)}
 
     def _capped(self, count: int) -> bool:
         return self.endpoint.count_cap is not None and count >= self.endpoint.count_cap
-
-
-def _written(piece: Slice, walk: _Walk, folder: Path, *, expected: int) -> Part:
-    timed, untimed = [], []
-    for identity, record in walk.kept.values():
-        if identity.time is None:
-            untimed.append((identity.order, record))
-        else:
-            timed.append((identity.time, identity.order, record))
-    timed.sort()
-    untimed.sort()
-    path, untimed_path = folder / f"{piece.start}.timed", folder / f"{piece.start}.untimed"
-    return Part(
-        start=piece.start,
-        expected=expected,
-        received=walk.received,
-        lines=len(walk.kept),
-        first=timed[0][0] if timed else None,
-        last=timed[-1][0] if timed else None,
-        path=path,
-        size=write_part(path, (line for *_, line in timed)),
-        untimed_path=untimed_path,
-        untimed_size=write_part(untimed_path, (line for _, line in untimed)) if untimed else 0,
-        keys=array("Q", (_short_digest(key) for key in walk.kept)),
-    )
-
-
-def _short_digest(key: str) -> int:
-    data = key.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
-
-
-def shared_keys(parts: Iterable[Part]) -> bool:
-    """Say whether two slices hold a record of the same id.
-
-    64-bit digests stand in for ids: for a million records the odds of a false alarm, which costs a second reading
-    alone, are one in thirty million.
-    """
-    keys = sorted(key for part in parts for key in part.keys)
-    return any(left == right for left, right in pairwise(keys))

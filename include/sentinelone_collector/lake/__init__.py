@@ -1,5 +1,6 @@
 """The lake: a tree of immutable-by-key objects in a folder or under an `s3://bucket/prefix`."""
 
+from sentinelone_collector.lake.availability import Unavailable, available_again, read_unavailable, set_unavailable
 from sentinelone_collector.lake.files import FolderStorage, replace_file, sha256_of
 from sentinelone_collector.lake.keys import PARTS, ParsedKey, day_prefix, object_key, parse_key, part_prefix
 from sentinelone_collector.lake.receipts import (
@@ -23,6 +24,8 @@ __all__ = [
     "S3Fault",
     "S3Storage",
     "Storage",
+    "Unavailable",
+    "available_again",
     "day_prefix",
     "is_missing_object",
     "new_s3_client",
@@ -32,11 +35,13 @@ __all__ = [
     "part_prefix",
     "put_s3_object",
     "read_receipt",
+    "read_unavailable",
     "receipts_between",
     "replace_file",
     "s3_client_config",
     "s3_errors",
     "s3_fault",
+    "set_unavailable",
     "sha256_of",
     "windows_with_receipt",
     "write_receipt",

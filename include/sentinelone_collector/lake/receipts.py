@@ -10,6 +10,7 @@ import msgspec
 from sentinelone_collector.errors import LakeError, UsageError
 from sentinelone_collector.lake.keys import day_prefix, object_key, parse_key, part_prefix
 from sentinelone_collector.lake.storage import Storage
+from sentinelone_collector.results import PassCount
 from sentinelone_collector.windows import DAY, Window, as_utc, parse_time
 
 __all__ = [
@@ -36,7 +37,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     `fetched = events + quarantined + duplicates` always. `collected_from` is later than the window's start only where
     the begin of the collection lies inside the window. `hits_sha256` is the digest of the hits object whose labels the
-    destinations hold; None in receipts of versions that did not keep it.
+    destinations hold; None in receipts of versions that did not keep it. `expected + kept = events + quarantined`;
+    `kept`, `later`, `proof` and `passes` are those of `Fetched`.
     """
 
     instance: str
@@ -58,6 +60,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str
     fetched_at: str
     hits_sha256: str | None = None
+    kept: int = 0
+    later: int = 0
+    proof: str = "counted"
+    passes: tuple[PassCount, ...] = ()
 
     @property
     def span(self) -> Window:

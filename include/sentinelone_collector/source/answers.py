@@ -19,6 +19,7 @@ from sentinelone_collector.errors import (
     CollectorError,
     ConfigurationError,
     CursorRejected,
+    NotLicensed,
     PermissionDenied,
     ProtocolError,
     RetryableError,
@@ -29,10 +30,13 @@ from sentinelone_collector.source.spans import children, members, one_line
 __all__ = [
     "Answer",
     "BrokenBody",
+    "CountRejected",
     "Page",
     "PageSizeRejected",
     "Throttled",
     "failure_of",
+    "is_licence",
+    "plain",
     "read_count",
     "read_object",
     "read_page",
@@ -43,6 +47,9 @@ LONGEST_RETRY_AFTER = 300.0
 _SHOWN = 200
 _CURSOR = "invalid cursor value"
 _PAGE_SIZE = re.compile(r"(\S+: )?limit\b")
+_COUNT = re.compile(r"\bcountOnly\b")
+# seen: "This scope does not have Custom Rules enabled.", "This feature was deliberately disabled. Please contact …"
+_LICENCE = re.compile(r"does not have .{1,80} enabled|feature .{0,40}disabled|licen[cs]e|not licensed", re.IGNORECASE)
 _REFUSALS: dict[int, tuple[type[CollectorError], str]] = {
     HTTPStatus.UNAUTHORIZED: (
         TokenError,
@@ -67,10 +74,15 @@ class Answer(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page: each record's exact bytes on one line, and the cursor of the next page, None at the end."""
+    """One page: each record's exact bytes on one line, and the cursor of the next page, None at the end.
+
+    `total` is how many records the same answer counts for the filters, None where it does not say; later pages of a
+    REST list say 0.
+    """
 
     records: list[bytes]
     cursor: str | None
+    total: int | None = None
 
 
 class Throttled(RetryableError):
@@ -83,6 +95,10 @@ class BrokenBody(RetryableError):
 
 class PageSizeRejected(ProtocolError):
     """The console does not take this `limit`; a smaller page may pass."""
+
+
+class CountRejected(ProtocolError):
+    """The console does not take `countOnly` here: it can't count these records."""
 
 
 class _Pagination(msgspec.Struct, rename="camel"):
@@ -140,8 +156,17 @@ def _refusal(status: int, detail: str, said: str, permission: str) -> CollectorE
         return CursorRejected(said)
     if status == HTTPStatus.BAD_REQUEST and _PAGE_SIZE.match(detail):
         return PageSizeRejected(said)
+    if status == HTTPStatus.BAD_REQUEST and _COUNT.search(detail):
+        return CountRejected(said)
+    if status == HTTPStatus.FORBIDDEN and is_licence(detail):
+        return NotLicensed(f"{said}; ask SentinelOne to enable the feature, or leave the stream out")
     kind, advice = _REFUSALS.get(status, (ProtocolError, "the console does not take this request: report it"))
     return kind(f"{said}; {advice.format(permission=permission)}")
+
+
+def is_licence(text: str) -> bool:
+    """Say whether the words of a refusal are about a feature that the console does not have."""
+    return _LICENCE.search(text) is not None
 
 
 def retry_after_seconds(headers: Mapping[str, str], wall: float) -> float | None:
@@ -190,12 +215,13 @@ def _page_title(body: bytes) -> str:
     start = body[:4096].decode("utf-8", "replace").strip()
     title = re.search(r"<title>(.*?)</title>", start, re.DOTALL | re.IGNORECASE)
     if start.startswith("<"):
-        return f"an HTML page {_plain(title[1]) if title else ''}".strip()
-    return _plain(start)
+        return f"an HTML page {plain(title[1]) if title else ''}".strip()
+    return plain(start)
 
 
-def _plain(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_SHOWN]
+def plain(text: str, length: int = _SHOWN) -> str:
+    """Return a text on one line without what can't be printed, cut to a length."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:length]
 
 
 def _real_errors(errors: Any) -> list[dict[str, Any]]:
@@ -205,7 +231,7 @@ def _real_errors(errors: Any) -> list[dict[str, Any]]:
 
 
 def _said(error: dict[str, Any]) -> str:
-    return _plain(": ".join(str(error[key]) for key in ("detail", "title", "code") if error.get(key)))
+    return plain(": ".join(str(error[key]) for key in ("detail", "title", "code") if error.get(key)))
 
 
 def read_page(answer: Answer, where: str) -> Page:
@@ -213,7 +239,8 @@ def read_page(answer: Answer, where: str) -> Page:
     envelope = _checked(answer, where)
     records = [one_line(bytes(record)) for record in envelope.data or ()]
     assert envelope.pagination is not None  # noqa: S101  # _checked has seen to it
-    return Page(records, _cursor(envelope.pagination.next_cursor, where))
+    total = envelope.pagination.total_items
+    return Page(records, _cursor(envelope.pagination.next_cursor, where), total if type(total) is int else None)
 
 
 def read_count(answer: Answer, where: str) -> int:
@@ -281,7 +308,7 @@ def _raise_errors(errors: Any, answer: Answer, where: str) -> None:
 def _broken(answer: Answer, where: str) -> BrokenBody:
     start = answer.body.removeprefix(_BOM).lstrip()[:1]
     what = "an HTML page" if start == b"<" else "a body that is cut off or no answer of this API"
-    kind = _plain(answer.headers.get("content-type", "no content type"))
+    kind = plain(answer.headers.get("content-type", "no content type"))
     shown = f" ({_page_title(answer.body)})" if start == b"<" else ""
     return BrokenBody(
         f"{where}: HTTP 200 with {what}{shown}, {len(answer.body)} bytes, {kind}{_request_id(answer)}; "

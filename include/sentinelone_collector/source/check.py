@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from sentinelone_collector.errors import CollectorError, PermissionDenied, TokenError, UsageError
+from sentinelone_collector.errors import CollectorError, NotLicensed, PermissionDenied, TokenError, UsageError
 from sentinelone_collector.instances import Scope
 from sentinelone_collector.source.console import Console
 from sentinelone_collector.source.endpoint import Endpoint, Stream
@@ -27,7 +27,7 @@ class ConsoleCheck:
     """What a check found; `sentences` say what works, what does not, and what to do.
 
     `ok` is False where the token, or an endpoint that is not optional, can't be used. `streams` has `ok`, `no
-    permission (needs …)` or `failed: …` for each stream.
+    permission (needs …)`, `no licence (…)` or `failed: …` for each stream.
     """
 
     ok: bool
@@ -74,6 +74,7 @@ def check_console(
             _expiry_sentence(expires_at, days_left),
             f"The token sees the scope {level}." if level else "The token may not read its own scope (Users.view).",
             *(_stream_sentence(name, state, needed=name in missing) for name, state in found.items()),
+            *_lacking_sentences(console, endpoints),
         ),
         release=release if isinstance(release, str) else None,
         expires_at=expires_at,
@@ -113,6 +114,8 @@ def _expiry_sentence(expires_at: datetime | None, days_left: int | None) -> str:
 def _try(console: Console, endpoint: Endpoint, filters: Mapping[str, str]) -> str:
     try:
         console.first_page(endpoint, filters)
+    except NotLicensed as error:
+        return f"no licence ({error})"
     except (PermissionDenied, TokenError):  # the token itself is good: some services say 401 for a missing right
         return f"no permission (needs {endpoint.permission})"
     except CollectorError as error:
@@ -123,5 +126,13 @@ def _try(console: Console, endpoint: Endpoint, filters: Mapping[str, str]) -> st
 def _stream_sentence(name: str, found: str, *, needed: bool) -> str:
     if found == "ok":
         return f"The stream {name} can be read."
-    cure = "" if found.startswith("failed") else "; give the token's role this permission, or leave the stream out"
+    told = found.startswith(("failed", "no licence"))
+    cure = "" if told else "; give the token's role this permission, or leave the stream out"
     return f"The stream {name} can't be read{', and is needed' if needed else ''}: {found}{cure}."
+
+
+def _lacking_sentences(console: Console, endpoints: Mapping[str, Endpoint]) -> Iterable[str]:
+    for name, endpoint in endpoints.items():
+        lacking = console.lacking(endpoint)
+        if lacking:
+            yield f"This console's release lacks fields of {name}, which are left out: {', '.join(lacking)}."

@@ -26,7 +26,16 @@ from sentinelone_collector.source.answers import (
     read_page,
 )
 from sentinelone_collector.source.endpoint import Endpoint
+from sentinelone_collector.source.graphql import count_body, page_body
+from sentinelone_collector.source.graphql_answers import (
+    FieldsRejected,
+    graphql_failure,
+    read_connection_count,
+    read_connection_page,
+)
 from sentinelone_collector.source.rate import PROCESS_LIMITS, Bucket, Limits, Patience, backoff
+from sentinelone_collector.source.rates import known_rate
+from sentinelone_collector.source.selections import Selections
 from sentinelone_collector.source.transport import Transport
 
 __all__ = ["DEFAULT_PATIENCE", "Console", "Stopped"]
@@ -49,6 +58,7 @@ class _Request(NamedTuple):
     params: Mapping[str, str] = MappingProxyType({})
     permission: str = "of a viewer"
     body: Callable[[Connection], Any] | None = None
+    graphql: bool = False
 
 
 class Stopped(CollectorError):
@@ -82,6 +92,7 @@ class Console:
         self._share = share
         self._transport = transport or Transport(connection)
         self._limits = limits
+        self._selections = Selections()
         self._clock, self._wall, self._sleep, self._random = clock, wall, sleep, random
         self._renew(patience)
 
@@ -135,11 +146,18 @@ class Console:
             raise Stopped(f"{self.host}: the task was stopped")
 
     def count(self, endpoint: Endpoint, params: Mapping[str, str]) -> int:
-        """Return how many records the console counts for the filters, at most the endpoint's `count_cap`."""
-        return self._list(endpoint, {**params, "countOnly": "true"}, read_count)
+        """Return how many records the console counts for the filters, at most the endpoint's `count_cap`.
 
-    def iter_pages(self, endpoint: Endpoint, params: Mapping[str, str]) -> Iterator[Page]:
-        """Yield every page for the filters in ascending order of the endpoint's sort column.
+        Raise `CountRejected` where the console can't count them.
+        """
+        graphql = endpoint.graphql
+        if graphql is None:
+            return self._list(endpoint, {**params, "countOnly": "true"}, read_count)
+        body = count_body(graphql, params)
+        return self._post(endpoint, body, lambda answer, where: read_connection_count(answer, where, root=graphql.root))
+
+    def iter_pages(self, endpoint: Endpoint, params: Mapping[str, str], sort_by: str | None = None) -> Iterator[Page]:
+        """Yield every page for the filters in ascending order of a column, the endpoint's own unless another is named.
 
         Filters and sort go with each request, since a cursor holds none. Raise `CursorRejected` where the console
         refuses a cursor or its cursors lead nowhere new: begin again at the first page then.
@@ -147,9 +165,8 @@ class Console:
         size, cursor, empty = endpoint.page_size, None, 0
         seen: set[str] = set()
         while True:
-            query = {**params, "limit": str(size), "sortBy": endpoint.sort_by, "sortOrder": "asc"}
             try:
-                page = self._list(endpoint, query if cursor is None else {**query, "cursor": cursor}, read_page)
+                page = self._page(endpoint, params, sort_by=sort_by or endpoint.sort_by, size=size, cursor=cursor)
             except PageSizeRejected:
                 if size <= _SMALLEST_PAGE:
                     raise
@@ -168,7 +185,32 @@ class Console:
 
     def first_page(self, endpoint: Endpoint, params: Mapping[str, str]) -> Page:
         """Return one record at most, to see whether the endpoint may be read."""
-        return self._list(endpoint, {**params, "limit": "1"}, read_page)
+        if endpoint.graphql is None:
+            return self._list(endpoint, {**params, "limit": "1"}, read_page)
+        return self._page(endpoint, params, sort_by=endpoint.sort_by, size=1, cursor=None)
+
+    def lacking(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return the fields of a GraphQL list that this console turned out not to know."""
+        return self._selections.lacking(endpoint)
+
+    def _page(
+        self, endpoint: Endpoint, params: Mapping[str, str], *, sort_by: str, size: int, cursor: str | None
+    ) -> Page:
+        graphql = endpoint.graphql
+        if graphql is None:
+            query = {**params, "limit": str(size), "sortBy": sort_by, "sortOrder": "asc"}
+            return self._list(endpoint, query if cursor is None else {**query, "cursor": cursor}, read_page)
+        while True:
+            selection = self._selections.of(endpoint)
+            body = page_body(graphql, params, selection=selection, sort_by=sort_by, first=size, after=cursor)
+            try:
+                return self._post(
+                    endpoint, body, lambda answer, where: read_connection_page(answer, where, root=graphql.root)
+                )
+            except FieldsRejected as error:
+                if not self._selections.drop(endpoint, selection, error.fields):
+                    raise
+                _log.warning("%s: going on without them: %s", self.host, error)
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the `data` object of an answer that is no list."""
@@ -184,8 +226,15 @@ class Console:
         bucket = self._bucket(endpoint.path, endpoint.rate, endpoint.burst)
         return self._call(_Request("GET", endpoint.path, params, endpoint.permission), read, bucket)
 
-    def _bucket(self, path: str, rate: float = 2.0, burst: float = 5.0) -> Bucket:
+    def _post(self, endpoint: Endpoint, content: Any, read: Callable[[Answer, str], _T]) -> _T:
+        bucket = self._bucket(endpoint.path, endpoint.rate, endpoint.burst)
+        request = _Request("POST", endpoint.path, {}, endpoint.permission, lambda _: content, graphql=True)
+        return self._call(request, read, bucket)
+
+    def _bucket(self, path: str, rate: float = 0.0, burst: float = 0.0) -> Bucket:
         part = self._share * _HEADROOM
+        if not rate:
+            rate, burst = known_rate(path)
         return self._limits.bucket(self.host, self._account, path, rate=rate * part, burst=burst * part)
 
     def _call(self, request: _Request, read: Callable[[Answer, str], _T], bucket: Bucket) -> _T:
@@ -208,6 +257,8 @@ class Console:
         url, where = f"{self.url}{_BASE}{request.path}", f"{self.host}{request.path}"
         answer = self._transport.send(request.method, url, request.params, request.body)
         failure = failure_of(answer, where=where, permission=request.permission, sent_to=url, wall=self._wall())
+        if request.graphql:
+            failure = graphql_failure(answer, where=where, permission=request.permission) or failure
         try:
             if failure is not None:
                 raise failure

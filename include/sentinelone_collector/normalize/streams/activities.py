@@ -81,8 +81,6 @@ STREAM = Stream(
         optional=False,
         count_cap=50_000,
         page_size=1000,
-        rate=10.0,
-        burst=30,
     ),
     map_record=map_record,
     quick_reader=quick_reader,

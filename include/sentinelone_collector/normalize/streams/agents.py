@@ -114,8 +114,7 @@ STREAM = Stream(
         sort_by="updatedAt",
         permission="Endpoints.view",
         page_size=1000,
-        rate=25.0,
-        burst=1,
+        record_version=("updatedAt",),
     ),
     map_record=map_record,
 )

@@ -24,7 +24,7 @@ from sentinelone_collector.normalize.sections import Section
 from sentinelone_collector.normalize.states import base, choose, finish, fresh, put, readable
 from sentinelone_collector.normalize.values import epoch_ms, text
 from sentinelone_collector.normalize.workloads import kubernetes
-from sentinelone_collector.source.endpoint import Endpoint, Stream
+from sentinelone_collector.source.endpoint import Endpoint, Pass, Stream
 
 __all__ = ["STREAM", "map_record"]
 
@@ -140,9 +140,9 @@ STREAM = Stream(
         sort_by="alertInfoReportedAt",
         permission="Custom Alerts.view",
         page_size=1000,
-        rate=3.0,
-        burst=3,
+        passes=(Pass("createdAt", ("alertInfo", "createdAt"), "alertInfoCreatedAt"),),
         record_id=("alertInfo", "alertId"),
+        record_version=("alertInfo", "updatedAt"),
     ),
     map_record=map_record,
 )

@@ -112,8 +112,6 @@ STREAM = Stream(
         sort_by="eventTime",
         permission="Device Control.view",
         page_size=1000,
-        rate=3.0,
-        burst=3,
     ),
     map_record=map_record,
 )

@@ -245,8 +245,7 @@ STREAM = Stream(
         sort_by="updatedAt",
         permission="Threats.view",
         page_size=1000,
-        rate=10.0,
-        burst=50,
+        record_version=("threatInfo", "updatedAt"),
     ),
     map_record=map_record,
 )

@@ -37,10 +37,42 @@ from sentinelone_collector.normalize.sections import Section
 from sentinelone_collector.normalize.states import base, choose, finish, fresh, put, readable
 from sentinelone_collector.normalize.values import epoch_ms, text
 from sentinelone_collector.normalize.workloads import ContainerFields, KubernetesFields, container, kubernetes
-from sentinelone_collector.source.endpoint import Endpoint, Stream
+from sentinelone_collector.source.endpoint import Endpoint, Pass, Stream
+from sentinelone_collector.source.graphql import GraphQL
 
 __all__ = ["STREAM", "map_record"]
 
+# All that clients of the service are known to ask for; a console leaves out what its release lacks.
+_SELECTION: Final = """
+id externalId name description createdAt detectedAt updatedAt firstSeenAt lastSeenAt severity status classification
+confidenceLevel analystVerdict result storylineId ticketId noteExists exclusionHash
+analytics { category name typeValue uid } detectionSource { product vendor } dataSources attackSurfaces
+assignee { email fullName userId } aiInvestigation { status verdict purpleAiStatus }
+assets {
+  id name agentUuid agentVersion accessible assetTypeClassifier category subcategory connectivityToConsole
+  decommissioned lastLoggedInUser origin osType osVersion pendingReboot policy role status
+}
+detectionTime {
+  scope { accountId accountName siteName groupName } attacker { host ip } targetUser { domain emailAddress name }
+  assets {
+    accessible origin scope { accountId accountName siteName groupName }
+    asset {
+      agentVersion consoleIpAddress domain ipV4 ipV6 lastLoggedInUser osName osRevision osType policy subscriptionTime
+    }
+    cloud { accountId cloudProvider image instanceId instanceSize location network providerDetails tags }
+    kubernetes {
+      clusterName containerId containerImageName containerLabels containerName controllerLabels controllerName
+      controllerType namespaceLabels namespaceName nodeLabels nodeName podLabels podName
+    }
+  }
+}
+realTime { scope { account { id name } site { id name } group { id name } } }
+process { cmdLine parentName file { certSubject md5 sha1 sha256 name path } }
+sloDetails {
+  timeToResolveData { actionComplete actionDue completion completionTime status target targetTime }
+  timeToResponseData { actionComplete actionDue completion completionTime status target targetTime }
+}
+"""
 _ANALYTICS: Final[Mapping[str, int]] = {"rule": 1, "dynamic": 2}
 _FILE: Final = FileFields("name", "path", "md5", "sha1", "sha256")
 _CONTAINER: Final = ContainerFields("containerId", "containerName", "containerImageName", "containerLabels")
@@ -273,8 +305,9 @@ STREAM = Stream(
         sort_by="updatedAt",
         permission="Unified Alerts.view",
         page_size=500,
-        rate=3.0,
-        burst=3,
+        passes=(Pass("createdAt", ("createdAt",), "createdAt"),),
+        record_version=("updatedAt",),
+        graphql=GraphQL(_SELECTION),
     ),
     map_record=map_record,
 )
