@@ -122,6 +122,11 @@ _CAPTIONS = MappingProxyType(
                 99: "Other",
             }
         ),
+        "action": MappingProxyType({0: "Unknown", 1: "Allowed", 2: "Denied"}),
+        "confidence": MappingProxyType({0: "Unknown", 1: "Low", 2: "Medium", 3: "High"}),
+        "disposition": MappingProxyType({0: "Unknown", 1: "Allowed", 2: "Blocked"}),
+        "traffic": MappingProxyType({0: "Unknown", 1: "Inbound", 2: "Outbound"}),
+        "verdict": MappingProxyType({0: "Unknown", 1: "False Positive", 2: "True Positive", 4: "Suspicious"}),
         "device": MappingProxyType({0: "Unknown", 1: "Server", 2: "Desktop", 3: "Laptop"}),
         "os": MappingProxyType({0: "Unknown", 100: "Windows", 200: "Linux", 300: "macOS"}),
         "hash": MappingProxyType({0: "Unknown", 1: "MD5", 2: "SHA-1", 3: "SHA-256"}),
