@@ -41,10 +41,11 @@ def peripheral(activity: Activity) -> None:
 def connection(activity: Activity) -> None:
     """Write the blocked connection: the endpoint on one side, the other host on the other, by its direction."""
     row, data = activity.row, activity.data
+    # What is not `reported…` is the condition of the rule, which may be a range or `any`.
     direction = _DIRECTIONS.get((first(activity, ("reporteddirection", "direction")) or "").lower(), 0)
     near, far = ("dst_endpoint", "src_endpoint") if direction == 1 else ("src_endpoint", "dst_endpoint")
-    remote = _side(activity, far, ("reportedremotehost", "remotehost", "remoteip"), "reportedremoteport")
-    local = _side(activity, near, ("reportedlocalhost", "localhost", "localip", "ipaddress"), "reportedlocalport")
+    remote = _side(activity, far, ("reportedremotehost",), "reportedremoteport")
+    local = _side(activity, near, ("reportedlocalhost", "ipaddress"), "reportedlocalport")
     if not remote and not local:
         _operation(activity)
         return
