@@ -109,17 +109,21 @@ class Installation:
 
     def fetch(self, instance: Instance, stream: str, window: Window) -> Fetched:
         """Fetch the window's raw records, proven complete."""
-        from sentinelone_collector.fetch import fetch
+        from sentinelone_collector.fetch import fetch, refresh_catalogue
         from sentinelone_collector.normalize.streams import get_stream
 
         with self.console(instance) as console:
-            return fetch(instance, get_stream(stream), window, console=console, lake=self.lake, now=self.now)
+            fetched = fetch(instance, get_stream(stream), window, console=console, lake=self.lake, now=self.now)
+            refresh_catalogue(instance.slug, stream, console=console, lake=self.lake, now=self.now)
+            return fetched
 
     def normalize(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Normalized:
-        """Turn the raw records into OCSF events."""
+        """Turn the raw records into OCSF events; types that are new to the product are named as the console does."""
+        from sentinelone_collector.fetch import name_unknown_types
         from sentinelone_collector.normalize import normalize
 
-        return normalize(instance.slug, stream, window, console=fetched.console, lake=self.lake)
+        result = normalize(instance.slug, stream, window, console=fetched.console, lake=self.lake)
+        return name_unknown_types(result, self.lake)
 
     def tag(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Tagged:
         """Find the hits of the window and raise their incidents."""

@@ -44,17 +44,17 @@ def test_every_real_record_becomes_a_valid_event_of_its_class(room: Any, problem
 
 
 def test_real_records_name_who_did_what_to_whom(as_event: Any) -> None:
-    by_type: dict[int, dict[str, Any]] = {}
+    records: dict[int, dict[str, Any]] = {}
     for record in json.loads(CORPUS.read_text("utf-8")):
-        by_type.setdefault(record["activityType"], as_event(record))
-    assert by_type[25]["actor"]["user"]["name"] != by_type[25]["user"]["name"]
+        records.setdefault(record["activityType"], record)
+    by_type = {kind: as_event(record) for kind, record in records.items()}
+    data = {kind: record.get("data") or {} for kind, record in records.items()}
+    assert by_type[25]["actor"]["user"]["name"] == data[25]["byUser"] != by_type[25]["user"]["name"]
     assert by_type[27]["user"]["name"] == by_type[27]["actor"]["user"]["name"]
-    assert by_type[5009]["status_detail"] == "DSI -> Default Group"
-    assert by_type[4008]["status_detail"] == "Not mitigated -> Mitigated"
-    assert by_type[120]["status_detail"] == "expired"
-    assert by_type[47]["actor"] == {
-        "app_name": "SentinelOne Agent",
-        "app_uid": by_type[47]["device"]["uid"],
-    }
-    assert by_type[3784]["device"]["agent_list"][0]["version"] == "24.3.3.6"
-    assert len(by_type[3784]["device"]["network_interfaces"]) == 3
+    for kind, old, new in ((5009, "oldGroupName", "newGroupName"), (4008, "originalStatus", "newStatus")):
+        assert by_type[kind]["status_detail"] == f"{data[kind][old]} -> {data[kind][new]}"
+    assert by_type[120]["status_detail"] == data[120]["enabledReason"]
+    assert by_type[47]["actor"] == {"app_name": "SentinelOne Agent", "app_uid": records[47]["agentId"]}
+    device = by_type[3784]["device"]
+    assert [agent["version"] for agent in device["agent_list"]] == [data[3784]["origagentversion"]]
+    assert ",".join(found["ip"] for found in device["network_interfaces"]) == data[3784]["agentipv4"]

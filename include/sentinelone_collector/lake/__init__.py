@@ -1,7 +1,15 @@
 """The lake: a tree of immutable-by-key objects in a folder or under an `s3://bucket/prefix`."""
 
 from sentinelone_collector.lake.files import FolderStorage, replace_file, sha256_of
-from sentinelone_collector.lake.keys import PARTS, ParsedKey, day_prefix, object_key, parse_key, part_prefix
+from sentinelone_collector.lake.keys import (
+    PARTS,
+    ParsedKey,
+    catalogue_key,
+    day_prefix,
+    object_key,
+    parse_key,
+    part_prefix,
+)
 from sentinelone_collector.lake.receipts import (
     Receipt,
     ReceiptWindow,
@@ -23,6 +31,7 @@ __all__ = [
     "S3Fault",
     "S3Storage",
     "Storage",
+    "catalogue_key",
     "day_prefix",
     "is_missing_object",
     "new_s3_client",
