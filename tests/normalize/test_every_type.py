@@ -6,11 +6,9 @@ the events anew. Of an event the lines leave out what is the same everywhere or 
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,13 @@ import pytest
 from sentinelone_collector.normalize import Context, map_activity, ocsf
 from sentinelone_collector.normalize.shapes import redact
 from sentinelone_collector.normalize.streams import activities
-from sentinelone_collector.normalize.table import _route
+from sentinelone_collector.normalize.table import _route, table_rows
 
 from .conftest import CONSOLE, STREAM
 from .samples import samples
 
 FOLDER = Path(__file__).with_name("golden") / "activities"
-TABLE = {
-    int(row["id"]): row
-    for row in csv.DictReader(
-        files("sentinelone_collector.normalize").joinpath("activity_table.csv").read_text("utf-8").splitlines()
-    )
-}
+TABLE = {int(row["id"]): row for row in table_rows()}
 SAME = {
     "version": "1.8.0",
     "log_name": "activities",

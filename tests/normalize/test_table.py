@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -12,13 +10,9 @@ import pytest
 from sentinelone_collector.normalize import ocsf
 from sentinelone_collector.normalize.actors import RULES
 from sentinelone_collector.normalize.objects import OBJECTS
-from sentinelone_collector.normalize.table import routes, unknown_route
+from sentinelone_collector.normalize.table import routes, table_rows, unknown_route
 
-ROWS = list(
-    csv.DictReader(
-        files("sentinelone_collector.normalize").joinpath("activity_table.csv").read_text("utf-8").splitlines()
-    )
-)
+ROWS = table_rows()
 RICH = {
     "username": "ada@example.com",
     "byUser": "Grace Hopper",

@@ -22,7 +22,7 @@ from sentinelone_collector.normalize.ocsf import OTHER, caption, classification
 from sentinelone_collector.normalize.record import common
 from sentinelone_collector.normalize.values import direction
 
-__all__ = ["UNKNOWN_TYPE", "UNNAMED_TYPE", "Route", "routes", "unknown_route"]
+__all__ = ["UNKNOWN_TYPE", "UNNAMED_TYPE", "Route", "routes", "table_rows", "unknown_route"]
 
 UNKNOWN_TYPE: Final = "type:unknown"
 UNNAMED_TYPE: Final = "type:unnamed"
@@ -65,10 +65,16 @@ class Route:
 
 
 @cache
+def table_rows() -> tuple[Mapping[str, str], ...]:
+    """Return the lines of the table as they are written, by column."""
+    text = files(__package__).joinpath("activity_table.csv").read_text("utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+@cache
 def routes() -> Mapping[int, Route]:
     """Return the routes by activity type."""
-    text = files(__package__).joinpath("activity_table.csv").read_text("utf-8")
-    return {int(line["id"]): _route(line) for line in csv.DictReader(text.splitlines())}
+    return {int(line["id"]): _route(line) for line in table_rows()}
 
 
 @cache
