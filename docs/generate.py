@@ -81,9 +81,9 @@ gets the label `type:unknown`, and normalize says what the console calls it.
   on; `agent` is a user where one is named, else the agent. The other rules are in `normalize/actors.py`.
 - **object**: what it was done to, with the attributes of the next table.
 
-A request to an endpoint is Read where it fetches something, Delete where it uninstalls, Create where it opens a session,
-and Update otherwise; to attach, to enable and to disable are updates of what they are done to. What no attribute holds
-stays in `unmapped` under the vendor's names; the record's bytes are `raw_data`.
+A request to an endpoint is Read where it fetches something, Delete where it uninstalls, Create where it opens a
+session, and Update otherwise; to attach, to enable and to disable are updates of what they are done to. What no
+attribute holds stays in `unmapped` under the vendor's names; the record's bytes are `raw_data`.
 
 ## Objects
 

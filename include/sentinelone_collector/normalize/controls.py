@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
 
-from sentinelone_collector.normalize.activity import Activity, first
-from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.activity import Activity
+from sentinelone_collector.normalize.actors import CONSOLE
 from sentinelone_collector.normalize.findings import file, put
 from sentinelone_collector.normalize.ocsf import caption, observable
 from sentinelone_collector.normalize.values import ips, number, text
@@ -15,97 +16,99 @@ __all__ = ["connection", "peripheral"]
 
 _PORT_BITS = 16
 _DIRECTIONS = {"inbound": 1, "in": 1, "outbound": 2, "out": 2}
-_GONE = frozenset({"disconnect", "disconnected"})
+_GONE: Final = frozenset({"disconnect", "disconnected", "Disconnected"})
 
 
 def peripheral(activity: Activity) -> None:
     """Write the device that an endpoint let in or not; without endpoint or device it is an operation only."""
-    row, data = activity.row, activity.data
-    uid = first(activity, ("deviceid", "uid", "serialnumber"))
-    name = first(activity, ("devicename",)) or uid or first(activity, ("deviceclass",))
-    if name is None or not _has_device(row):
+    row, get = activity.row, activity.data.get
+    uid = text(get("deviceid")) or text(get("uid")) or text(get("serialnumber"))
+    kind = text(get("deviceclass"))
+    name = text(get("devicename")) or uid or kind
+    if name is None or not any("device.type_id" in part for part in row.parts):
         _operation(activity)
         return
-    if (text(data.get("eventtype")) or "").lower() in _GONE:
+    if text(get("eventtype")) in _GONE:
         row.update(activity.route.bases["disconnect"])
     row["peripheral_device.name"] = name
     put(row, "peripheral_device.uid", uid)
-    put(row, "peripheral_device.class", first(activity, ("deviceclass",)))
-    put(row, "peripheral_device.serial_number", first(activity, ("serialnumber",)))
-    put(row, "peripheral_device.vendor_name", first(activity, ("vendorname", "vendorid")))
-    put(row, "peripheral_device.model", first(activity, ("productname", "productid")))
-    put(row, "device.owner.name", first(activity, ("lastloggedinusername",)))
-    put(row, "status_detail", _rule(activity))
+    put(row, "peripheral_device.class", kind)
+    put(row, "peripheral_device.serial_number", text(get("serialnumber")))
+    put(row, "peripheral_device.vendor_name", text(get("vendorname")) or text(get("vendorid")))
+    put(row, "peripheral_device.model", text(get("productname")) or text(get("productid")))
+    put(row, "device.owner.name", text(get("lastloggedinusername")))
+    put(row, "status_detail", text(get("rulename")) or text(get("ruleid")))
 
 
 def connection(activity: Activity) -> None:
     """Write the blocked connection: the endpoint on one side, the other host on the other, by its direction."""
-    row, data = activity.row, activity.data
+    row, get = activity.row, activity.data.get
     # What is not `reported…` is the condition of the rule, which may be a range or `any`.
-    direction = _DIRECTIONS.get((first(activity, ("reporteddirection", "direction")) or "").lower(), 0)
-    near, far = ("dst_endpoint", "src_endpoint") if direction == 1 else ("src_endpoint", "dst_endpoint")
-    remote = _side(activity, far, ("reportedremotehost",), "reportedremoteport")
-    local = _side(activity, near, ("reportedlocalhost", "ipaddress"), "reportedlocalport")
-    if not remote and not local:
+    remote = text(get("reportedremotehost"))
+    local = text(get("reportedlocalhost")) or text(get("ipaddress"))
+    if remote is None and local is None:
         _operation(activity)
         return
+    told = text(get("reporteddirection")) or text(get("direction")) or ""
+    direction = _DIRECTIONS.get(told.lower(), 0)
+    near, far = ("dst_endpoint", "src_endpoint") if direction == 1 else ("src_endpoint", "dst_endpoint")
+    _side(activity, far, remote, get("reportedremoteport"))
+    _side(activity, near, local, get("reportedlocalport"))
     row["connection_info.direction_id"] = direction
     row["connection_info.direction"] = caption("traffic", direction)
-    put(row, "connection_info.protocol_name", first(activity, ("reportedprotocol", "protocol")))
-    count = number(data.get("numberofevents"))
+    put(row, "connection_info.protocol_name", text(get("reportedprotocol")) or text(get("protocol")))
+    count = number(get("numberofevents"))
     if count:
         row["count"] = count
-    put(row, "firewall_rule.uid", first(activity, ("ruleid",)))
-    put(row, "firewall_rule.name", first(activity, ("rulename",)))
+    put(row, "firewall_rule.uid", text(get("ruleid")))
+    put(row, "firewall_rule.name", text(get("rulename")))
     _process(activity)
 
 
-def _has_device(row: Row) -> bool:
-    return any("device.type_id" in part for part in row.parts)
-
-
 def _operation(activity: Activity) -> None:
-    row = activity.row
+    row, get = activity.row, activity.data.get
     row.update(activity.route.bases["bare"])
     row["api.operation"] = f"activity:{row['metadata.event_code']}"
-    row["src_endpoint.svc_name"] = row.whole().get("actor.app_name", "SentinelOne")
-    put(row, "status_detail", _rule(activity))
+    row["src_endpoint.svc_name"] = row.whole().get("actor.app_name", CONSOLE)
+    put(row, "status_detail", text(get("rulename")) or text(get("ruleid")))
 
 
-def _rule(activity: Activity) -> str | None:
-    return first(activity, ("rulename", "ruleid"))
-
-
-def _side(activity: Activity, path: str, hosts: tuple[str, ...], port: str) -> bool:
-    """Write one side of a connection; return whether its host is known."""
-    told = first(activity, hosts)
-    if told is None:
-        return False
-    addresses = ips(told)
+def _side(activity: Activity, path: str, host: str | None, port: Any) -> None:
+    if host is None:
+        return
+    addresses = ips(host)
     if addresses:
         activity.row[path + ".ip"] = addresses[0]
         activity.observables.append(observable(path + ".ip", 2, addresses[0]))
     else:
-        activity.row[path + ".hostname"] = told
-        activity.observables.append(observable(path + ".hostname", 1, told))
-    found = number(activity.data.get(port), bits=_PORT_BITS)
+        activity.row[path + ".hostname"] = host
+        activity.observables.append(observable(path + ".hostname", 1, host))
+    found = number(port, bits=_PORT_BITS)
     if found:
         activity.row[path + ".port"] = found
-    return True
+
+
+@lru_cache(maxsize=1 << 12)
+def _image(path: str) -> Mapping[str, Any]:
+    """Return the attributes of the process that the image at this path is of."""
+    image = file(None, path, ())
+    if not image:
+        return {}
+    found = {
+        "actor.process.name": image["name"],
+        "actor.process.file.name": image["name"],
+        "actor.process.file.type_id": image["type_id"],
+        "actor.process.file.type": image["type"],
+    }
+    return found if image["name"] == path else found | {"actor.process.file.path": path}
 
 
 def _process(activity: Activity) -> None:
-    pid, path = number(activity.data.get("processid")), first(activity, ("processname",))
+    pid, path = number(activity.data.get("processid")), text(activity.data.get("processname"))
     if not pid:
         return
-    row = activity.row
-    row["actor.process.pid"] = pid
-    image: dict[str, Any] = file(None, path, ())
-    if not image:
-        return
-    row["actor.process.name"] = image["name"]
-    activity.observables.append(observable("actor.process.name", 9, image["name"]))
-    row["actor.process.file.name"] = image["name"]
-    row["actor.process.file.type_id"], row["actor.process.file.type"] = image["type_id"], image["type"]
-    if re.search(r"[\\/]", image["path"]):
-        row["actor.process.file.path"] = image["path"]
+    activity.row["actor.process.pid"] = pid
+    image = {} if path is None else _image(path)
+    if image:
+        activity.row.update(image)
+        activity.observables.append(observable("actor.process.name", 9, image["actor.process.name"]))

@@ -139,8 +139,11 @@ _PLACES = (
 def entity_reads(name: str) -> tuple[str, ...]:
     """Return the fields that an entity is written from."""
     kind = _KINDS[name]
-    fields = (field.lower() for field in kind.data)
-    return (*kind.uid, *kind.name, *fields, ".osFamily", "policy", "scopename", *SCOPE_READS)
+    fields = [field.lower() for field in kind.data]
+    place = () if kind.type == "Device" else SCOPE_READS
+    system = (".osFamily",) if "osFamily" in kind.data else ()
+    policy = ("policy",) if kind.type == "Policy" else ()
+    return (*kind.uid, *kind.name, *fields, *place, *system, *policy, "scopename")
 
 
 def resource_reads(route: Route) -> tuple[str, ...]:
