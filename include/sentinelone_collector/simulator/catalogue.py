@@ -53,8 +53,7 @@ def types_document() -> tuple[dict[str, object], ...]:
     """List all types as /activities/types does; many have neither name nor template.
 
     The types that this console writes have the name and the sentence of their own; the others the name by which the
-    product knows them, since a console's list is longer than what happens on it. Real consoles list the types of unified
-    alerts without one.
+    product knows them, since a console's list is longer than what happens on it. Consoles list unified alerts without.
     """
     known = {int(row["id"]): row["name"] for row in table_rows() if row["group"] != "unified_alert"}
     return tuple(
