@@ -87,6 +87,10 @@ def test_blocked_traffic_without_addresses_or_ports(activity: Any, as_event: Any
     assert (bare["class_uid"], bare["activity_id"], bare["status_detail"]) == (6003, 99, "No SMB")
     assert (bare["action"], bare["disposition"]) == ("Denied", "Blocked")
     assert problems(named) == problems(bare) == []
+    single = {"direction": "inbound", "remoteHost": "203.0.113.9", "remotePort": 445, "localHost": "192.0.2.0/24"}
+    event = as_event(activity(5232, single, agentId="8"))
+    assert (event["src_endpoint"], event.get("dst_endpoint")) == ({"ip": "203.0.113.9", "port": 445}, None)
+    assert event["connection_info"]["direction"] == "Inbound"
 
 
 def test_a_peripheral_needs_an_endpoint(activity: Any, as_event: Any, problems: Any) -> None:

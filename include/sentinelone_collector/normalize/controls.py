@@ -43,17 +43,16 @@ def peripheral(activity: Activity) -> None:
 def connection(activity: Activity) -> None:
     """Write the blocked connection: the endpoint on one side, the other host on the other, by its direction."""
     row, get = activity.row, activity.data.get
-    # What is not `reported…` is the condition of the rule, which may be a range or `any`.
-    remote = text(get("reportedremotehost"))
-    local = text(get("reportedlocalhost")) or text(get("ipaddress"))
+    remote = text(get("reportedremotehost")) or _single(get("remotehost"))
+    local = text(get("reportedlocalhost")) or _single(get("localhost")) or text(get("ipaddress"))
     if remote is None and local is None:
         _operation(activity)
         return
     told = text(get("reporteddirection")) or text(get("direction")) or ""
     direction = _DIRECTIONS.get(told.lower(), 0)
     near, far = ("dst_endpoint", "src_endpoint") if direction == 1 else ("src_endpoint", "dst_endpoint")
-    _side(activity, far, remote, get("reportedremoteport"))
-    _side(activity, near, local, get("reportedlocalport"))
+    _side(activity, far, remote, text(get("reportedremoteport")) or get("remoteport"))
+    _side(activity, near, local, text(get("reportedlocalport")) or get("localport"))
     row["connection_info.direction_id"] = direction
     row["connection_info.direction"] = caption("traffic", direction)
     put(row, "connection_info.protocol_name", text(get("reportedprotocol")) or text(get("protocol")))
@@ -63,6 +62,12 @@ def connection(activity: Activity) -> None:
     put(row, "firewall_rule.uid", text(get("ruleid")))
     put(row, "firewall_rule.name", text(get("rulename")))
     _process(activity)
+
+
+def _single(condition: Any) -> str | None:
+    """Return the address that a rule asks for; what is not `reported…` may also be a range, a name or `any`."""
+    told = text(condition)
+    return told if told is not None and "," not in told and ips(told) else None
 
 
 def _operation(activity: Activity) -> None:
