@@ -275,5 +275,4 @@ def test_the_catalogue_lists_types_with_and_without_names(console: Client) -> No
     assert len(by_id) == len(rows) > 700
     assert by_id[27]["action"] == "User Logged In"
     assert "{{ ip_address }}" in by_id[27]["descriptionTemplate"]
-    assert by_id[3650] == {"action": "Tag Manager - User Created New Tag", "descriptionTemplate": None, "id": 3650}
     assert by_id[16000] == {"action": "", "descriptionTemplate": None, "id": 16000}

@@ -6,7 +6,6 @@ import re
 from functools import cache
 from typing import Final
 
-from sentinelone_collector.normalize.table import table_rows
 from sentinelone_collector.simulator.kinds import BY_TYPE
 from sentinelone_collector.simulator.kinds.unknown import UNLISTED
 
@@ -50,15 +49,10 @@ def _template(sentence: str) -> str | None:
 
 @cache
 def types_document() -> tuple[dict[str, object], ...]:
-    """List all types as /activities/types does; many have neither name nor template.
-
-    The types that this console writes have the name and the sentence of their own; the others the name by which the
-    product knows them, since a console's list is longer than what happens on it. Consoles list unified alerts without.
-    """
-    known = {int(row["id"]): row["name"] for row in table_rows() if row["group"] != "unified_alert"}
+    """List all types as /activities/types does; many have neither name nor template."""
     return tuple(
         {
-            "action": BY_TYPE[number].name if number in BY_TYPE else known.get(number, ""),
+            "action": BY_TYPE[number].name if number in BY_TYPE else "",
             "descriptionTemplate": _template(BY_TYPE[number].text) if number in BY_TYPE else None,
             "id": number,
         }
