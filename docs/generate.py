@@ -1,17 +1,24 @@
-"""Write `rules.md` from the rule files: `python docs/generate.py`."""  # noqa: INP001  # a script beside the pages
+"""Write `rules.md` and `reference/activities.md` from what they are about: `python docs/generate.py`."""  # noqa: INP001  # a script beside the pages
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from sentinelone_collector.detect import Rule, Ruleset, load_ruleset
 from sentinelone_collector.detect.spec import FAMILIES
+from sentinelone_collector.normalize import ocsf
+from sentinelone_collector.normalize.table import table_rows
 from sentinelone_collector.rules import BUILT_IN
 
-__all__ = ["PAGE", "rules_page"]
+__all__ = ["ACTIVITIES_PAGE", "PAGE", "activities_page", "rules_page"]
 
 PAGE = Path(__file__).resolve().parent / "rules.md"
+ACTIVITIES_PAGE = PAGE.parent / "reference" / "activities.md"
+_GOLDEN = PAGE.parents[1] / "tests" / "normalize" / "golden" / "activities"
 _TITLES = {
     "administrative_actions": "Administrative actions",
     "user_login_ad": "Log-ins",
@@ -57,5 +64,99 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+_INTRODUCTION = """# Activity types
+
+<!-- Written by `python docs/generate.py` from activity_table.csv and the golden events; edit the table. -->
+
+{count} types. Each becomes an event of one OCSF 1.8.0 class; {unnamed} of them a console lists without saying what they
+are, so that they are API Activities of activity Other with the label `type:unnamed`. A type that is not here at all
+gets the label `type:unknown`, and normalize says what the console calls it.
+
+- **activity**: with a direction: when it is not known / on / off. The label `direction:on`, `direction:off` or
+  `direction:unknown` says which.
+- **told by**: the fields of `data` that tell the direction (the first with a value), or the type itself;
+  `old` → `new` stands in `status_detail`.
+- **status**: of the event; blocked and allowed are `action` and `disposition`.
+- **actor**: `user` is `byUser`, else `username`, else the console; `target` the same, and `username` is the one acted
+  on; `agent` is a user where one is named, else the agent. The other rules are in `normalize/actors.py`.
+- **object**: what it was done to, with the attributes of the next table.
+
+A request to an endpoint is Read where it fetches something, Delete where it uninstalls, Create where it opens a
+session, and Update otherwise; to attach, to enable and to disable are updates of what they are done to. What no
+attribute holds stays in `unmapped` under the vendor's names; the record's bytes are `raw_data`.
+
+## Objects
+
+| object | attributes that its events have, where the record tells them |
+|---|---|
+"""
+_EVERYWHERE = frozenset(
+    {"activity_id", "activity_name", "category_name", "category_uid", "class_name", "class_uid", "message", "severity"}
+    | {"severity_id", "time", "type_name", "type_uid", "observables", "metadata", "device", "actor"}
+)
+
+
+def activities_page(golden: Path = _GOLDEN) -> str:
+    """Return the page about all activity types; the same table and golden events give the same text."""
+    rows = table_rows()
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["group"] if row["name"] else ""].append(row)
+    unnamed = groups.pop("")
+    lines = [_INTRODUCTION.format(count=len(rows), unnamed=len(unnamed)).rstrip("\n")]
+    lines += [f"| `{name}` | {', '.join(f'`{path}`' for path in paths)} |" for name, paths in _objects(golden)]
+    for name in sorted(groups):
+        lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", *_types(groups[name])]
+    lines += ["", "## Without a name", "", ", ".join(row["id"] for row in unnamed)]
+    return "\n".join(lines) + "\n"
+
+
+def _objects(golden: Path) -> Iterator[tuple[str, list[str]]]:
+    kinds = {int(row["id"]): row["object"] for row in table_rows()}
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in golden.glob("*.ndjson"):
+        for line in path.read_text("utf-8").splitlines():
+            sample = json.loads(line)
+            event = {name: value for name, value in sample["event"].items() if name not in _EVERYWHERE}
+            found[kinds[sample["record"]["activityType"]]].update(_paths(event))
+    for name in sorted(found):
+        yield name, sorted(found[name])
+
+
+def _paths(value: Mapping[str, Any]) -> Iterator[str]:
+    """Yield attributes two levels deep: deeper ones are those of common objects."""
+    for name, inner in value.items():
+        item = inner[0] if isinstance(inner, list) else inner
+        if isinstance(item, dict) and name != "data":
+            yield from (f"{name}.{child}" for child in item)
+        else:
+            yield name
+
+
+def _types(rows: list[Mapping[str, str]]) -> Iterator[str]:
+    yield "| id | name | class | activity | told by | status | actor | object |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in rows:
+        target = f"`{row['object']}`" + (f": {row['detail']}" if row["detail"] else "")
+        kind = int(row["class"])
+        activities = [_activity(kind, row[name]) for name in ("activity", "on", "off") if row[name]]
+        named = f"{ocsf.CLASSES[kind]} {kind}"
+        cells = (row["id"], row["name"], named, " / ".join(activities), _told_by(row), row["status"], row["actor"])
+        yield f"| {' | '.join(map(_cell, cells))} | {_cell(target)} |"
+
+
+def _activity(kind: int, number: str) -> str:
+    return "Other" if int(number) == ocsf.OTHER else ocsf.ACTIVITIES[kind][int(number) - 1]
+
+
+def _told_by(row: Mapping[str, str]) -> str:
+    told = row["direction"]
+    direction = f"the type: {told[1:]}" if told.startswith("=") else ", ".join(f"`{name}`" for name in told.split())
+    old, *new = row["change"].split() or [""]
+    change = f"`{old}` → {', '.join(f'`{name}`' for name in new)}" if old else ""
+    return "; ".join(filter(None, (direction, change)))
+
+
 if __name__ == "__main__":
     PAGE.write_text(rules_page(load_ruleset(BUILT_IN)), encoding="utf-8")
+    ACTIVITIES_PAGE.write_text(activities_page(), encoding="utf-8")

@@ -126,12 +126,13 @@ class Installation:
 
     def fetch(self, instance: Instance, stream: str, window: Window) -> Fetched:
         """Fetch the window's raw records, proven complete; note it in the lake if the console does not give them."""
-        from sentinelone_collector.fetch import fetch
+        from sentinelone_collector.fetch import fetch, refresh_catalogue
         from sentinelone_collector.normalize.streams import get_stream
 
         try:
             with self.console(instance) as console:
                 fetched = fetch(instance, get_stream(stream), window, console=console, lake=self.lake, now=self.now)
+                refresh_catalogue(instance.slug, stream, console=console, lake=self.lake, now=self.now)
         except (NotLicensed, PermissionDenied) as error:
             self._refused(instance, stream, error)
             raise
@@ -176,10 +177,12 @@ class Installation:
         return None
 
     def normalize(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Normalized:
-        """Turn the raw records into OCSF events."""
+        """Turn the raw records into OCSF events; types that are new to the product are named as the console does."""
+        from sentinelone_collector.fetch import name_unknown_types
         from sentinelone_collector.normalize import normalize
 
-        return normalize(instance.slug, stream, window, console=fetched.console, lake=self.lake)
+        result = normalize(instance.slug, stream, window, console=fetched.console, lake=self.lake)
+        return name_unknown_types(result, self.lake)
 
     def tag(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Tagged:
         """Find the hits of the window and raise their incidents."""

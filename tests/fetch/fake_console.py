@@ -28,6 +28,7 @@ URL = "https://usea1-acme.example.net"
 KNOWN = {
     "createdAt__gte", "createdAt__lt", "limit", "cursor", "sortBy", "sortOrder", "countOnly", "accountIds", "siteIds",
 }  # fmt: skip
+PATHS = {"/web/api/v2.1/activities", "/web/api/v2.1/activities/types"}  # the latter by `refuse` only
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2026, 11, 22, 10, tzinfo=UTC)
 END = datetime(2026, 11, 22, 11, tzinfo=UTC)
@@ -117,7 +118,7 @@ class FakeConsole(requests.adapters.BaseAdapter):
         self.seen.append(query)
         if request.headers.get("Authorization") != f"ApiToken {TOKEN}":
             return 401, b'{"errors":[{"code":4010010,"detail":null,"title":"Authentication Failed"}]}'
-        if query.keys() - KNOWN or parts.path != "/web/api/v2.1/activities":
+        if query.keys() - KNOWN or parts.path not in PATHS:
             return 400, json.dumps(
                 {"errors": [{"code": 4000010, "detail": f"{sorted(query)}: Unknown field"}]}
             ).encode()

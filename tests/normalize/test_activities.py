@@ -9,6 +9,7 @@ import pytest
 
 from sentinelone_collector.normalize.record import Context
 
+NORTHWIND = {"uid": "1480000000000000001", "name": "Northwind"}
 ON, OFF, UNKNOWN = "direction:on", "direction:off", "direction:unknown"
 
 
@@ -52,7 +53,8 @@ def test_direction_decides_between_on_off_and_update(activity: Any, as_event: An
         (3603, {"oldStatus": "Draft", "newStatus": "Active"}, 8),
         (3603, {"Status": "Disabled"}, 9),
         (3603, {"newStatus": "Draft"}, 3),
-        (44, {}, 8 - 5),
+        (44, {}, 8),
+        (45, {}, 9),
         (145, {}, 10),
         (146, {}, 11),
     ],
@@ -77,19 +79,21 @@ def test_the_one_who_acts_and_the_one_acted_on_stay_apart(activity: Any, as_even
         "email_addr": "ada@example.com",
         "type_id": 99,
         "type": "Viewer",
+        "org": NORTHWIND,
     }
 
 
 def test_without_by_user_the_user_acts_on_his_own_account(activity: Any, as_event: Any) -> None:
     event = as_event(activity(3711, {"username": "Grace Hopper"}))
     expected = {"name": "Grace Hopper", "uid": "1480000000000000777"}
-    assert event["actor"]["user"] == event["user"] == expected
+    assert event["actor"]["user"] == expected
+    assert event["user"] == {**expected, "org": NORTHWIND}
 
 
 def test_a_user_nobody_names_is_not_the_actor(activity: Any, as_event: Any) -> None:
     event = as_event(activity(23, None))
     assert event["actor"]["user"] == {"uid": "1480000000000000777"}
-    assert event["user"] == {"name": "unknown"}
+    assert event["user"] == {"name": "unknown", "org": NORTHWIND}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +130,8 @@ def test_detections_accuse_nobody(activity: Any, as_event: Any) -> None:
 def test_a_login(activity: Any, as_event: Any) -> None:
     data = {"username": "Ada", "role": "Admin", "ipAddress": "192.0.2.10, 2001:db8::1"}
     event = as_event(activity(27, data))
-    assert event["user"] == event["actor"]["user"]
-    assert event["user"] == {"name": "Ada", "uid": "1480000000000000777", "type_id": 2, "type": "Admin"}
+    assert event["user"] == {**event["actor"]["user"], "org": NORTHWIND}
+    assert event["actor"]["user"] == {"name": "Ada", "uid": "1480000000000000777", "type_id": 2, "type": "Admin"}
     assert event["service"]["name"] == "SentinelOne Management Console"
     assert event["src_endpoint"]["ip"] == "192.0.2.10"
     assert [o["value"] for o in event["observables"] if o["type_id"] == 2] == ["192.0.2.10", "2001:db8::1"]
@@ -142,7 +146,7 @@ def test_a_failed_login_says_why(activity: Any, as_event: Any) -> None:
 
 def test_an_unknown_user_keeps_the_name_as_typed(activity: Any, as_event: Any) -> None:
     event = as_event(activity(134, {"username": " root\u0000'--"}, userId=None))
-    assert event["user"] == {"name": " root\u0000'--"}
+    assert event["user"] == {"name": " root\u0000'--", "org": NORTHWIND}
 
 
 def test_a_raised_role_is_a_privilege_a_new_name_is_none(activity: Any, as_event: Any) -> None:
@@ -229,7 +233,8 @@ def test_what_is_no_address_is_not_written_as_one(activity: Any, as_event: Any, 
 
 @pytest.mark.parametrize("name", ["unknown", "a@b", "ä@example.com", "a b@example.com"])
 def test_what_is_no_address_of_mail_is_a_name_only(activity: Any, as_event: Any, name: str) -> None:
-    assert as_event(activity(27, {"username": name}))["user"] == {"name": name, "uid": "1480000000000000777"}
+    user = as_event(activity(27, {"username": name}))["user"]
+    assert user == {"name": name, "uid": "1480000000000000777", "org": NORTHWIND}
 
 
 @pytest.mark.parametrize(

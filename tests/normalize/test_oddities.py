@@ -62,7 +62,8 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=5,
 )
-KINDS = (23, 24, 27, 67, 71, 76, 102, 107, 2001, 2028, 3006, 3008, 3603, 3608, 4008, 5009, 5020, 16, 61, 99999)
+KINDS = (23, 24, 27, 67, 71, 76, 102, 107, 2001, 2028, 2030, 3006, 3008, 3603, 3608, 3653, 4008, 5009, 5020, 5126, 5232)
+KINDS += (16, 26, 61, 16001, 99999)
 FULL = {
     "username": "ada@example.com",
     "byUser": "Grace",
@@ -96,6 +97,26 @@ FULL = {
     "sourceprocessusername": "n",
     "sourceparentprocesspid": 5,
     "tgtfilepath": "/x/",
+    "realUser": "r",
+    "sourceType": "API",
+    "tagName": "t",
+    "deviceName": "stick",
+    "deviceClass": "E0h",
+    "uId": "S1",
+    "eventType": "connected",
+    "reportedRemoteHost": "203.0.113.9",
+    "reportedRemotePort": "445",
+    "reportedDirection": "outbound",
+    "processId": 4,
+    "processName": "C:\\a.exe",
+    "numberOfEvents": 3,
+    "newAnalystVerdictTitle": "True positive",
+    "newAssignee": "ada@example.com",
+    "alertName": "n",
+    "agentipv4": "203.0.113.7,203.0.113.8",
+    "origagentversion": "25.1",
+    "changedKeys": ["a"],
+    "scopeName": "s",
     "srcip": "192.0.2.3",
     "srcport": 80,
     "dstip": "192.0.2.4",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -77,6 +79,15 @@ def test_objects_that_hold_nothing_are_null() -> None:
     assert table["user"].is_null().to_pylist() == [False, True, True]
     assert table["actor"].null_count == 3
     assert compute.struct_field(table["device"], ["os", "name"]).to_pylist() == [None, None, "x"]
+
+
+def test_no_attribute_is_declared_twice() -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs), [name for name, _ in pairs]
+        return dict(pairs)
+
+    text = files("sentinelone_collector.normalize").joinpath("event_schema.json").read_text("utf-8")
+    assert json.loads(text, object_pairs_hook=once) == declared()
 
 
 def test_a_row_comes_back_as_the_event_it_was() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -12,13 +10,9 @@ import pytest
 from sentinelone_collector.normalize import ocsf
 from sentinelone_collector.normalize.actors import RULES
 from sentinelone_collector.normalize.objects import OBJECTS
-from sentinelone_collector.normalize.table import routes, unknown_route
+from sentinelone_collector.normalize.table import routes, table_rows, unknown_route
 
-ROWS = list(
-    csv.DictReader(
-        files("sentinelone_collector.normalize").joinpath("activity_table.csv").read_text("utf-8").splitlines()
-    )
-)
+ROWS = table_rows()
 RICH = {
     "username": "ada@example.com",
     "byUser": "Grace Hopper",
@@ -50,15 +44,15 @@ RICH = {
 def test_ids_are_sorted_and_distinct() -> None:
     ids = [int(row["id"]) for row in ROWS]
     assert ids == sorted(set(ids))
-    assert len(ids) == len(routes()) > 400
+    assert len(ids) == len(routes()) == 713
 
 
 def test_every_word_of_the_table_is_known() -> None:
     for row in ROWS:
         assert row["actor"] in RULES, row
         assert row["object"] in OBJECTS, row
-        assert row["name"].strip() == row["name"] != "", row
-        assert row["group"], row
+        assert row["name"].strip() == row["name"], row
+        assert row["group"] or not row["name"], row
         assert bool(row["on"]) == bool(row["off"]), row
         assert row["direction"] or not row["on"], row
         assert row["severity"] in {"0", "1", "4", "5"}, row
@@ -130,7 +124,7 @@ def test_bare_records_of_every_row_give_valid_events(as_event: Any, problems: An
         ((18, 19, 20, 4003, 3608, 3784), 2004, 1),
         ((2028, 2030, 4008, 34, 22), 2004, 2),
         ((21, 221, 4002), 2004, 3),
-        ((64, 3200, 424242), 6003, 99),
+        ((7853, 9207, 424242), 6003, 99),
     ],
 )
 def test_types_are_routed_to_their_class(

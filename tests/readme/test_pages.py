@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from sentinelone_collector.detect.spec import CLASSIFICATIONS, FAMILIES, Inciden
 from sentinelone_collector.instances import Instance, load_instance
 from sentinelone_collector.lake.receipts import Receipt
 from sentinelone_collector.normalize.streams import get_stream, stream_names
+from sentinelone_collector.normalize.table import routes
 from sentinelone_collector.rules import BUILT_IN
 from sentinelone_collector.simulator.faults import FAULTS
 from sentinelone_collector.simulator.main import _parser
@@ -190,13 +192,29 @@ def test_the_block_of_a_rule_is_described_and_the_examples_pass_their_samples(tm
     assert all(result.passed for result in results)
 
 
-def test_the_page_of_rules_is_up_to_date() -> None:
+def _generate() -> ModuleType:
     path = ROOT / "docs" / "generate.py"
     spec = importlib.util.spec_from_file_location("generate", path)
     assert spec is not None
     assert spec.loader is not None
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    assert generate.PAGE.read_text(encoding="utf-8") == generate.rules_page(load_ruleset(BUILT_IN)), (
-        "run `python docs/generate.py`"
-    )
+    return generate
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    generate = _generate()
+    pages = {
+        generate.PAGE: generate.rules_page(load_ruleset(BUILT_IN)),
+        generate.ACTIVITIES_PAGE: generate.activities_page(),
+    }
+    for path, text in pages.items():
+        assert path.read_text(encoding="utf-8") == text, "run `python docs/generate.py`"
+
+
+def test_every_activity_type_is_on_its_page() -> None:
+    text = page("docs/reference/activities.md")
+    listed = set(re.findall(r"^\| (\d+) \|", text, re.MULTILINE))
+    unnamed = set(text.rsplit("\n## Without a name\n", 1)[1].strip().split(", "))
+    assert listed | unnamed == {str(kind) for kind in routes()}
+    assert not listed & unnamed

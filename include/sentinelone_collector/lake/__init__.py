@@ -2,7 +2,15 @@
 
 from sentinelone_collector.lake.availability import Unavailable, available_again, read_unavailable, set_unavailable
 from sentinelone_collector.lake.files import FolderStorage, replace_file, sha256_of
-from sentinelone_collector.lake.keys import PARTS, ParsedKey, day_prefix, object_key, parse_key, part_prefix
+from sentinelone_collector.lake.keys import (
+    PARTS,
+    ParsedKey,
+    catalogue_key,
+    day_prefix,
+    object_key,
+    parse_key,
+    part_prefix,
+)
 from sentinelone_collector.lake.receipts import (
     Receipt,
     ReceiptWindow,
@@ -26,6 +34,7 @@ __all__ = [
     "Storage",
     "Unavailable",
     "available_again",
+    "catalogue_key",
     "day_prefix",
     "is_missing_object",
     "new_s3_client",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.windows import Window
 
-__all__ = ["PARTS", "ParsedKey", "day_prefix", "object_key", "parse_key", "part_prefix"]
+__all__ = ["PARTS", "ParsedKey", "catalogue_key", "day_prefix", "object_key", "parse_key", "part_prefix"]
 
 PARTS = {
     "raw": ".ndjson.zst",
@@ -46,6 +46,11 @@ def day_prefix(part: str, instance: str, stream: str, day: date | str) -> str:
 def object_key(part: str, instance: str, stream: str, window: Window) -> str:
     """Return the key of one window's object; `part` is one of `PARTS`."""
     return f"{day_prefix(part, instance, stream, window.day)}{window.name}{PARTS[part]}"
+
+
+def catalogue_key(instance: str) -> str:
+    """Return the key of what an instance's console says about its activity types; it belongs to no window."""
+    return f"catalogue/instance={instance}/activity-types.json"
 
 
 def parse_key(key: str) -> ParsedKey | None:

@@ -11,6 +11,9 @@ system_or_user    `username` where there is one, else the console
 scan              the console where `system` is true, else as user
 cloud             SentinelOne's cloud; `username` is a placeholder then
 detection         nobody: an engine or a rule found something
+
+`sourceType` API says that a user acted with a token: the actor's application is the API then. `realUser` is the person
+behind an account that acts for somebody else, kept as the actor's other id.
 """
 
 from __future__ import annotations
@@ -22,10 +25,11 @@ from sentinelone_collector.normalize.ocsf import Observable, observable
 from sentinelone_collector.normalize.shapes import Fields
 from sentinelone_collector.normalize.values import direction, email, text
 
-__all__ = ["ACTOR_READS", "CONSOLE", "RULES", "actor", "user"]
+__all__ = ["ACTOR_READS", "AGENT", "CONSOLE", "RULES", "actor", "user"]
 
 CONSOLE: Final = "SentinelOne Management Console"
-_AGENT: Final = "SentinelOne Agent"
+AGENT: Final = "SentinelOne Agent"
+_API: Final = "SentinelOne Management API"
 _CLOUD: Final = "SentinelOne Cloud"
 RULES: Final = frozenset(
     {
@@ -41,7 +45,14 @@ RULES: Final = frozenset(
         "user",
     }
 )
-ACTOR_READS: Final = ("byuser", "username", "system", ".userId")  # `.x` is a field of the record itself
+ACTOR_READS: Final = (
+    "byuser",
+    "username",
+    "realuser",
+    "sourcetype",
+    "system",
+    ".userId",
+)  # `.x` is a field of the record itself
 
 
 def user(row: Row, path: str, name: str | None, uid: str | None, observables: list[Observable]) -> bool:
@@ -68,15 +79,25 @@ def actor(rule: str, row: Row, record: Fields, data: Fields, seen: list[Observab
         or (rule == "target_or_system" and text(data.get("byuser")) is None)
     )
     if not by_itself:
-        name = text(data.get("byuser")) or text(data.get("username"))
+        real = text(data.get("realuser"))
+        name = text(data.get("byuser")) or text(data.get("username")) or real
         uid = None if rule in {"agent", "system_or_user"} and name is None else text(record.get("userId"))
         if user(row, "actor.user", name, uid, seen):
+            _means(row, data, None if real == name else real, seen)
             return True
     if rule == "agent":
-        row["actor.app_name"] = _AGENT
+        row["actor.app_name"] = AGENT
         uid = text(record.get("agentId"))
         if uid is not None:
             row["actor.app_uid"] = uid
     else:
         row["actor.app_name"] = _CLOUD if rule == "cloud" else CONSOLE
     return False
+
+
+def _means(row: Row, data: Fields, real: str | None, seen: list[Observable]) -> None:
+    if real is not None:
+        row["actor.user.uid_alt"] = real
+        seen.append(observable("actor.user.uid_alt", 4, real))
+    if (text(data.get("sourcetype")) or "").upper() == "API":
+        row["actor.app_name"] = _API

@@ -6,7 +6,7 @@ dicts, or of tuples with all attributes in the order of the schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,7 +48,7 @@ class Row(dict[str, Any]):
         return merged
 
 
-FlatRow = tuple[int, str, tuple[str, ...], tuple[Any, ...], tuple[Mapping[str, Any], ...]]
+FlatRow = tuple[int, str, tuple[str, ...], Sequence[Any], tuple[Mapping[str, Any], ...]]
 """A row on its way to a table: time, uid, the paths of its own attributes, their values, and its parts."""
 
 

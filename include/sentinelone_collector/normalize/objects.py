@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from sentinelone_collector.normalize.actors import ACTOR_READS, CONSOLE, user
-from sentinelone_collector.normalize.columns import Row
-from sentinelone_collector.normalize.findings import Finding, alert, threat
-from sentinelone_collector.normalize.ocsf import caption, observable
+from sentinelone_collector.normalize.activity import SCOPE_READS, Activity, first, organisation, transition
+from sentinelone_collector.normalize.actors import ACTOR_READS, AGENT, CONSOLE, user
+from sentinelone_collector.normalize.columns import JOINED, Row
+from sentinelone_collector.normalize.controls import connection, peripheral
+from sentinelone_collector.normalize.entities import ENTITIES, entity_reads, resource, resource_reads
+from sentinelone_collector.normalize.findings import Finding, alert, hash_kind, incident, put, threat
+from sentinelone_collector.normalize.ocsf import Observable, caption, observable
 from sentinelone_collector.normalize.record import VENDOR
-from sentinelone_collector.normalize.shapes import Fields
+from sentinelone_collector.normalize.shapes import Fields, Folded
 from sentinelone_collector.normalize.table import Route
-from sentinelone_collector.normalize.values import ips, text
+from sentinelone_collector.normalize.values import email, ips, text
 
-__all__ = ["DEVICE_READS", "OBJECTS", "ONE_OFF", "Activity", "actor_role", "device", "endpoint", "reads"]
+__all__ = ["DEVICE_READS", "OBJECTS", "ONE_OFF", "Activity", "actor_role", "device", "endpoint", "one_off", "reads"]
 
 _WITH_ENDPOINT: Final = frozenset({3001, 3002, 3004, 3005, 6003})  # classes that have a src_endpoint
 _API_ACTIVITY: Final = 6003
@@ -24,30 +25,27 @@ _ON_USERS: Final = frozenset({"login", "user", "role_change"})
 _MACHINES = {"server": 1, "desktop": 2, "laptop": 3}
 _SYSTEMS = {"windows": 100, "linux": 200, "macos": 300, "osx": 300}
 _ADMIN, _SERVICE, _OTHER = 2, 4, 99
+_BY_HAND: Final = frozenset({"On-Demand Scan", "CIS Scan"})
 # Which fields the functions below read; `.x` is a field of the record itself, the others stand in `data`.
 DEVICE_READS: Final = (
     *(".agentId", ".accountId", ".accountName", ".siteId", ".siteName", ".groupId", ".groupName", ".osFamily"),
     *("accountname", "computername", "externalip", "groupname", "sitename", "uuid"),
     *("origagentmachinetype", "origagentname", "origagentosfamily", "origagentosname", "origagentosrevision"),
-    "origagentuuid",
+    *("origagentuuid", "origagentversion", "agentipv4"),
 )
-ONE_OFF: Final = frozenset({"alert", "remediation", "threat"})  # objects that tell of one activity alone
+ONE_OFF: Final = frozenset(
+    {"alert", "connection", "incident", "peripheral", "remediation", "threat"}
+)  # objects that tell of one activity alone
+_TARGET_READS: Final = ("email", "fullname", "recoveryemail", "role", *SCOPE_READS)
 _READS: Mapping[str, tuple[str, ...]] = {
     "event": (),
-    "login": ("role", "reason", ".comments"),
-    "user": ("role",),
-    "role_change": ("role", "oldrole", "scopelevelname", "scopename", "userscope"),
-    "agent": (".agentUpdatedVersion",),
-    "scan": (),
+    "login": ("role", "reason", ".comments", *SCOPE_READS),
+    "user": _TARGET_READS,
+    "role_change": ("oldrole", "scopelevelname", "scopename", "userscope", *_TARGET_READS),
+    "agent": (".agentUpdatedVersion", "disabledlevel", "enabledreason", "newversion"),
+    "console": ("newversion", "version"),
+    "scan": ("status",),
 }
-
-
-@dataclass(slots=True)
-class Activity(Finding):
-    """One activity on its way into a row; `data` has folded keys."""
-
-    route: Route
-    by_user: bool = False
 
 
 def endpoint(activity: Activity) -> None:
@@ -81,24 +79,39 @@ def device(activity: Finding) -> None:
     if host is not None:
         row["device.hostname"] = host
         seen.append(observable("device.hostname", 1, host))
-    _set(row, "device.uid_alt", text(data.get("uuid")) or text(data.get("origagentuuid")))
+    version = text(data.get("origagentversion"))
+    if version is not None:
+        # In the order of the schema: name, type, its caption, uid, version, vendor.
+        row["device.agent_list"] = [(AGENT, 1, "Endpoint Detection and Response", uid, version, VENDOR)]
+    put(row, "device.uid_alt", text(data.get("uuid")) or text(data.get("origagentuuid")))
     addresses = ips(data.get("externalip"))
     if addresses:
         row["device.ip"] = addresses[0]
         for address in addresses:
             seen.append(observable("device.ip", 2, address))  # a generator costs more for one address
+    _device_addresses(activity)
     _device_scope(record, data, row)
     _device_system(activity)
+
+
+def _device_addresses(activity: Finding) -> None:
+    """Write the addresses inside of the endpoint's own networks; its `ip` is the one that the console sees."""
+    addresses = ips(activity.data.get("agentipv4"))
+    if addresses:
+        # In the order of the schema: name, type, its caption, ip, mac, uid.
+        activity.row["device.network_interfaces"] = [(None, 0, "Unknown", address, None, None) for address in addresses]
+        for address in addresses:
+            activity.observables.append(observable("device.network_interfaces.ip", 2, address))
 
 
 def _device_scope(record: Fields, data: Fields, row: Row) -> None:
     account = text(record.get("accountId"))
     account_name = text(record.get("accountName")) or text(data.get("accountname"))
     if account is not None or account_name is not None:
-        _set(row, "device.org.uid", account)
-        _set(row, "device.org.name", account_name)
-        _set(row, "device.org.ou_uid", text(record.get("siteId")))
-        _set(row, "device.org.ou_name", text(record.get("siteName")) or text(data.get("sitename")))
+        put(row, "device.org.uid", account)
+        put(row, "device.org.name", account_name)
+        put(row, "device.org.ou_uid", text(record.get("siteId")))
+        put(row, "device.org.ou_name", text(record.get("siteName")) or text(data.get("sitename")))
     group, group_name = text(record.get("groupId")), text(record.get("groupName")) or text(data.get("groupname"))
     if group is not None or group_name is not None:
         row["device.groups"] = [(group, group_name)]
@@ -112,12 +125,7 @@ def _device_system(activity: Finding) -> None:
         row["device.os.type_id"] = kind
         row["device.os.type"] = caption("os", kind)
         row["device.os.name"] = text(activity.data.get("origagentosname")) or family
-        _set(row, "device.os.version", text(activity.data.get("origagentosrevision")))
-
-
-def _set(row: Row, path: str, value: str | None) -> None:
-    if value is not None:
-        row[path] = value
+        put(row, "device.os.version", text(activity.data.get("origagentosrevision")))
 
 
 def actor_role(activity: Activity) -> None:
@@ -131,13 +139,21 @@ def _event(activity: Activity) -> None:
     activity.row["api.operation"] = f"activity:{kind}"
 
 
+def _resource(activity: Activity) -> None:
+    _event(activity)
+    resource(activity)
+
+
 def _login(activity: Activity) -> None:
     record, data, row = activity.record, activity.data, activity.row
     row["service.name"] = CONSOLE
+    if activity.route.detail == "mfa":
+        row["is_mfa"] = True
     if not user(row, "user", text(data.get("username")), text(record.get("userId")), []):
         row["user.name"] = "unknown"
     _role(activity, "user", *(("actor.user",) if activity.by_user else ()))
-    _set(row, "status_detail", text(record.get("comments")) or text(data.get("reason")))
+    organisation(activity, "user.org")
+    put(row, "status_detail", text(record.get("comments")) or text(data.get("reason")))
 
 
 def _user(activity: Activity) -> None:
@@ -147,6 +163,13 @@ def _user(activity: Activity) -> None:
     own = name is not None and text(data.get("byuser")) is None and activity.by_user
     if not user(row, "user", name, text(record.get("userId")) if own else None, activity.observables):
         row["user.name"] = "unknown"
+    if "user.email_addr" not in row:
+        address = email(data.get("email")) or email(data.get("recoveryemail"))
+        if address is not None:
+            row["user.email_addr"] = address
+            activity.observables.append(observable("user.email_addr", 5, address))
+    put(row, "user.full_name", text(data.get("fullname")))
+    organisation(activity, "user.org")
     if activity.route.detail == "service":
         row["user.type_id"], row["user.type"] = _SERVICE, "Service"
     else:
@@ -172,96 +195,93 @@ def _role_change(activity: Activity) -> None:
         scope = text(data.get("scopelevelname")) or text(data.get("scopename")) or text(data.get("userscope"))
         row["privileges"] = [role if scope is None else f"{role}@{scope}"]
     _user(activity)
+    transition(activity)
 
 
 def _agent(activity: Activity) -> None:
     row = activity.row
-    row["app.name"] = "SentinelOne Agent"
+    row["app.name"] = AGENT
     row["app.vendor_name"] = VENDOR
-    _set(row, "app.version", text(activity.record.get("agentUpdatedVersion")))
+    put(row, "app.version", first(activity, (".agentUpdatedVersion", "newversion")))
+    put(row, "status_detail", first(activity, ("enabledreason", "disabledlevel")))
+
+
+def _console(activity: Activity) -> None:
+    row = activity.row
+    row["app.name"] = CONSOLE
+    row["app.vendor_name"] = VENDOR
+    put(row, "app.version", first(activity, ("newversion", "version")))
 
 
 def _scan(activity: Activity) -> None:
     row, name = activity.row, activity.route.detail
     row["scan.name"] = name
-    row["scan.type_id"], row["scan.type"] = (0, "Unknown") if name == "Full Disk Scan" else (1, "Manual")
+    row["scan.type_id"], row["scan.type"] = (1, "Manual") if name in _BY_HAND else (0, "Unknown")
+    put(row, "status_detail", text(activity.data.get("status")))
 
 
 def _remediation(activity: Activity) -> None:
-    record, row = activity.record, activity.row
+    record, data, row, kind = activity.record, activity.data, activity.row, activity.route.detail
     target = text(record.get("threatId"))
-    row["command_uid"] = row["metadata.original_event_uid"] if target is None else f"{target}:{activity.route.detail}"
-    _set(row, "status_detail", text(activity.data.get("globalstatus")))
+    row["command_uid"] = row["metadata.original_event_uid"] if target is None else f"{target}:{kind}"
+    row["remediation.desc"] = kind
+    put(row, "status_detail", text(data.get("globalstatus")))
+    # The class has no place for the file; these point to where it stands.
+    name, content = text(data.get("filedisplayname")), text(data.get("filecontenthash"))
+    if name is not None:
+        activity.observables.append(observable("unmapped.data.fileDisplayName", 7, name))
+    if content is not None and hash_kind(content):
+        activity.observables.append(observable("unmapped.data.fileContentHash", 8, content))
 
 
-@dataclass(frozen=True, slots=True)
-class _Entity:
-    """How an entity is named: OCSF type, and where its id and name stand; `.x` is a field of the record itself."""
-
-    type_id: int
-    type: str
-    uid: tuple[str, ...]
-    name: tuple[str, ...]
+def _threat(activity: Activity) -> None:
+    threat(activity)
+    transition(activity)
 
 
-_ENTITIES: Mapping[str, _Entity] = {
-    "policy": _Entity(5, "Policy", ("policyid",), ("policyname",)),
-    "role": _Entity(99, "Role", ("roleid",), ("rolename",)),
-    "exclusion": _Entity(99, "Exclusion", ("exclusionid",), ("value", "filecontenthash", ".hash", "exclusionname")),
-    "blocklist": _Entity(99, "Blocklist", (), ("value", "filecontenthash", ".hash")),
-    "rule": _Entity(99, "Detection Rule", ("ruleid",), ("rulename",)),
-    "device_rule": _Entity(99, "Device Rule", ("ruleid",), ("rulename",)),
-    "firewall_rule": _Entity(99, "Firewall Rule", ("ruleid",), ("rulename",)),
-    "quarantine_rule": _Entity(99, "Network Quarantine Rule", ("ruleid",), ("rulename",)),
-    "site": _Entity(99, "Site", (".siteId", "siteid"), (".siteName", "sitename")),
-    "account": _Entity(99, "Account", (".accountId", "accountid"), (".accountName", "accountname")),
-    "group": _Entity(3, "Group", (".groupId", "groupid"), (".groupName", "groupname")),
-    "device": _Entity(1, "Device", (".agentId",), ("computername",)),
-}
-
-
-def _entity(kind: _Entity, activity: Activity) -> None:
-    row, route = activity.row, activity.route
-    row["entity.type_id"] = kind.type_id
-    row["entity.type"] = kind.type
-    uid = _first(activity, kind.uid)
-    if uid is None and kind.type == "Policy":
-        policy = activity.data.get("policy")
-        uid = text(policy.get("id")) if type(policy) is dict else None
-    name = _first(activity, kind.name) or route.detail or None
-    if name is None and uid is None:
-        name = text(activity.data.get("scopename")) or route.name
-    _set(row, "entity.uid", uid)
-    _set(row, "entity.name", name)
-
-
-def _first(activity: Activity, names: tuple[str, ...]) -> str | None:
-    for name in names:
-        value = activity.record.get(name[1:]) if name.startswith(".") else activity.data.get(name)
-        found = text(value)
-        if found is not None:
-            return found
-    return None
+def _incident(activity: Activity) -> None:
+    incident(activity)
+    transition(activity)
 
 
 OBJECTS: Mapping[str, Callable[[Activity], None]] = {
     "event": _event,
+    "resource": _resource,
     "login": _login,
     "user": _user,
     "role_change": _role_change,
     "agent": _agent,
+    "console": _console,
     "scan": _scan,
     "remediation": _remediation,
     "alert": alert,
-    "threat": threat,
-    **{name: partial(_entity, kind) for name, kind in _ENTITIES.items()},
+    "incident": _incident,
+    "threat": _threat,
+    "connection": connection,
+    "peripheral": peripheral,
+    **ENTITIES,
 }
 
 
 def reads(route: Route) -> tuple[str, ...]:
     """Return the fields that an activity's actor and source, and its object unless it is one-off, are written from."""
-    kind = _ENTITIES.get(route.object)
-    own = _READS.get(route.object, ()) if kind is None else (*kind.uid, *kind.name, "policy", "scopename")
     agent = (".agentId",) if route.actor == "agent" else ()
     address = ("ipaddress",) if route.class_uid in _WITH_ENDPOINT else ()
-    return (*ACTOR_READS, "role", *own, *agent, *address)
+    return (*ACTOR_READS, "role", *_own(route), *route.change, *agent, *address)
+
+
+def _own(route: Route) -> tuple[str, ...]:
+    if route.object in ENTITIES:
+        return entity_reads(route.object)
+    return resource_reads(route) if route.object == "resource" else _READS.get(route.object, ())
+
+
+def one_off(route: Route, row: Row, record: Fields, data: Mapping[str, Any]) -> bool:
+    """Write into an activity's own row what its object tells of it alone; return whether its object is such a one."""
+    if route.object not in ONE_OFF:
+        return False
+    seen: list[Observable] = []
+    OBJECTS[route.object](Activity(row, record, Folded(data), seen, route))
+    if seen:
+        row[JOINED] = seen
+    return True

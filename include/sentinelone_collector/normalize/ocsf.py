@@ -135,9 +135,9 @@ _CAPTIONS = MappingProxyType(
                 5: "Fingerprinting",
             }
         ),
-        "confidence": MappingProxyType({0: "Unknown", 2: "Medium", 3: "High"}),
+        "confidence": MappingProxyType({0: "Unknown", 1: "Low", 2: "Medium", 3: "High"}),
         "cpu_architecture": MappingProxyType({1: "x86", 2: "ARM"}),
-        "direction": MappingProxyType({1: "Inbound", 2: "Outbound"}),
+        "direction": MappingProxyType({0: "Unknown", 1: "Inbound", 2: "Outbound"}),
         "disposition": MappingProxyType(
             {
                 0: "Unknown",

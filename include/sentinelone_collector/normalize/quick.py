@@ -13,8 +13,9 @@ from typing import Final
 import msgspec
 
 from sentinelone_collector.normalize.activity_record import ActivityRecord
-from sentinelone_collector.normalize.columns import FlatRow
-from sentinelone_collector.normalize.objects import ONE_OFF
+from sentinelone_collector.normalize.columns import FlatRow, Row
+from sentinelone_collector.normalize.messages import clean
+from sentinelone_collector.normalize.objects import ONE_OFF, one_off
 from sentinelone_collector.normalize.parts import plan_of
 from sentinelone_collector.normalize.record import Context
 from sentinelone_collector.normalize.table import routes
@@ -22,6 +23,7 @@ from sentinelone_collector.normalize.values import EARLIEST_MS, LATEST_MS
 
 __all__ = ["quick_reader"]
 
+_UNMAPPED: Final = "unmapped"
 _PATHS: Final = (
     "time",
     "metadata.uid",
@@ -31,7 +33,7 @@ _PATHS: Final = (
     "metadata.tenant_uid",
     "raw_data",
     "message",
-    "unmapped",
+    _UNMAPPED,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -41,11 +43,10 @@ _TIME_LENGTH: Final = len("2026-11-22T10:00:00.123456Z")
 def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
     """Return a function that turns the raw line of a regular activity into its row, and gives None for any other.
 
-    An activity is regular if it has documented fields only and no nested ones but `data`; if its type is in the table
-    and not about something that has an own row for each; if id, account, time and description are texts as the API
-    documents them; and if no field's name speaks of a secret.
+    An activity is regular if it has documented fields only and no nested ones but `data`; if its type is in the table;
+    if id, account, time and description are texts as the API documents them; and if no field's name speaks of a secret.
     """
-    regular = {kind: route for kind, route in routes().items() if route.object not in ONE_OFF}
+    known = routes()
     decode = msgspec.json.Decoder(ActivityRecord).decode
     encode = msgspec.json.Encoder().encode
     log_name, uid_of = context.stream, context.uid
@@ -60,7 +61,7 @@ def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
             if len(created) != _TIME_LENGTH or created[10] != "T" or created[26] != "Z":
                 return None
             time = (datetime.fromisoformat(created) - _EPOCH) // _MILLISECOND
-            route = regular.get(record.activity_type)
+            route = known.get(record.activity_type)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             return None
         data, uid, account, told = record.data, record.id, record.account_id, record.primary_description
@@ -73,13 +74,21 @@ def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
             or not EARLIEST_MS < time < LATEST_MS
         ):
             return None
+        message = clean(told)
         plan = plan_of(route, tuple(data))
-        if plan.secrets or not plan.unique:
+        if plan.secrets or not plan.unique or not message:
             return None
         parts = plan.parts(record, data)
-        record.account_id = record.activity_type = record.created_at = record.id = record.primary_description = None
         event_uid = uid_of(uid)
-        values = (time, event_uid, uid, log_name, created, account, line, told, encode(record))
-        return time, event_uid, _PATHS, values, parts
+        values = [time, event_uid, uid, log_name, created, account, line, message]
+        paths = _PATHS
+        if route.object in ONE_OFF:
+            row = Row(zip(_PATHS, values, strict=False))
+            row.parts = parts
+            one_off(route, row, record, data)
+            paths, values = (*row, _UNMAPPED), list(row.values())
+        record.account_id = record.activity_type = record.created_at = record.id = record.primary_description = None
+        values.append(encode(record))
+        return time, event_uid, paths, values, parts
 
     return read

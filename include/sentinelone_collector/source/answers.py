@@ -38,6 +38,7 @@ __all__ = [
     "is_licence",
     "plain",
     "read_count",
+    "read_items",
     "read_object",
     "read_page",
     "retry_after_seconds",
@@ -254,15 +255,27 @@ def read_count(answer: Answer, where: str) -> int:
 
 def read_object(answer: Answer, where: str) -> dict[str, Any]:
     """Read the `data` object of an answer that is no list; raise `BrokenBody` where there is none."""
+    data = _data(answer, where)
+    if not isinstance(data, dict):
+        raise _broken(answer, where)
+    return data
+
+
+def read_items(answer: Answer, where: str) -> list[Any]:
+    """Read the `data` list of an answer that comes whole, without pages; raise `BrokenBody` where there is none."""
+    data = _data(answer, where)
+    if not isinstance(data, list):
+        raise _broken(answer, where)
+    return data
+
+
+def _data(answer: Answer, where: str) -> Any:
     try:
         content = msgspec.json.decode(answer.body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _broken(answer, where) from None
     _raise_errors(content.get("errors"), answer, where)
-    data = content.get("data")
-    if not isinstance(data, dict):
-        raise _broken(answer, where)
-    return data
+    return content.get("data")
 
 
 def _checked(answer: Answer, where: str) -> _Envelope:

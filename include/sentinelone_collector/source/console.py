@@ -22,6 +22,7 @@ from sentinelone_collector.source.answers import (
     Throttled,
     failure_of,
     read_count,
+    read_items,
     read_object,
     read_page,
 )
@@ -215,6 +216,10 @@ class Console:
     def get(self, path: str) -> dict[str, Any]:
         """Return the `data` object of an answer that is no list."""
         return self._call(_Request("GET", path), read_object, self._bucket(path))
+
+    def items(self, path: str, *, permission: str) -> list[Any]:
+        """Return the `data` list of an answer that comes whole, without pages."""
+        return self._call(_Request("GET", path, permission=permission), read_items, self._bucket(path))
 
     def token_details(self) -> dict[str, Any]:
         """Return when the token was made and when it expires: `createdAt`, `expiresAt`."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from sentinelone_collector.normalize.activity_record import ActivityRecord, activity_record
-from sentinelone_collector.normalize.columns import JOINED, Row, to_event
-from sentinelone_collector.normalize.objects import OBJECTS, ONE_OFF, Activity
-from sentinelone_collector.normalize.ocsf import Observable
+from sentinelone_collector.normalize.columns import Row, to_event
+from sentinelone_collector.normalize.messages import clean
+from sentinelone_collector.normalize.objects import one_off
 from sentinelone_collector.normalize.parts import plan_of
 from sentinelone_collector.normalize.quick import quick_reader
 from sentinelone_collector.normalize.record import Context, is_flat, stamp_values
@@ -19,8 +18,6 @@ from sentinelone_collector.normalize.values import number, text
 from sentinelone_collector.source.endpoint import Endpoint, Stream
 
 __all__ = ["STREAM", "map_activity", "map_record"]
-
-_OBJECT_DUMP = re.compile(r"<\w+ (?:at 0x\w+ )?with [^>]*>")
 
 
 def map_record(record: ActivityRecord | Mapping[str, Any], raw: str, context: Context) -> Row:
@@ -38,11 +35,7 @@ def map_record(record: ActivityRecord | Mapping[str, Any], raw: str, context: Co
     row = Row()
     stamp_values(row, raw, context, created=activity.created_at, uid=activity.id, account=activity.account_id)
     row.parts = plan.parts(activity, data)
-    if route.object in ONE_OFF:
-        seen: list[Observable] = []
-        OBJECTS[route.object](Activity(row, activity, Folded(data), seen, route))
-        if seen:
-            row[JOINED] = seen
+    one_off(route, row, activity, data)
     row["message"] = _message(activity, route)
     row["unmapped"] = activity.unmapped(plain=not plan.secrets and is_flat(raw))
     return row
@@ -63,11 +56,11 @@ def map_activity(record: Mapping[str, Any], raw: bytes, context: Context) -> dic
 
 
 def _message(activity: ActivityRecord, route: Route) -> str:
-    told = text(activity.primary_description)
-    if told is None:
-        # Some consoles put the printed form of an internal object there.
-        told = text(_OBJECT_DUMP.sub("", text(activity.description) or ""))
-    return told or route.name or f"Activity of type {text(activity.activity_type) or 'unknown'}"
+    for told in (activity.primary_description, activity.description):
+        found = clean(text(told) or "")
+        if found:
+            return found
+    return route.name or f"Activity of type {text(activity.activity_type) or 'unknown'}"
 
 
 STREAM = Stream(
