@@ -215,14 +215,14 @@ class _Builder:
         for step, name in enumerate(term.present[1:], 1):
             rows = f"(SELECT *, CASE WHEN {self._slot(name)} THEN max(s{step - 1}) OVER {before} END AS s{step} FROM {rows})"  # noqa: S608  # made here
         begin = f"s{len(term.present) - 1}"
-        ended = ""
-        if self.rule.unless:
-            stop = " OR ".join(self._slot(name) for name in self.rule.unless)
-            until = f"(PARTITION BY {self.partition} ORDER BY pos RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
-            ended = f" AND coalesce(max(CASE WHEN {stop} THEN pos END) OVER {until} <= {begin}, true)"
+        stop = " OR ".join(self._slot(name) for name in self.rule.unless) or "false"
+        until = f"(PARTITION BY {self.partition} ORDER BY pos RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
         steps = ", ".join(f"s{n}" for n in range(len(term.present)))
-        return f"""SELECT * EXCLUDE ({steps}), {begin} AS since, pos AS till FROM {rows}
-                   QUALIFY {begin} >= pos - {self.span}{ended}"""  # noqa: S608  # made here
+        return f"""
+            SELECT * EXCLUDE ({steps}, stopped), {begin} AS since, pos AS till
+            FROM (SELECT *, max(CASE WHEN {stop} THEN pos END) OVER {until} AS stopped FROM {rows})
+            WHERE {begin} >= pos - {self.span} AND coalesce(stopped <= {begin}, true)
+        """  # noqa: S608  # numbers and names made here
 
     def _matching(self, term: Term) -> str:
         """An ordered pair whose later event names something inside of what the earlier one names."""
