@@ -147,9 +147,7 @@ def test_a_hit_names_the_latest_of_very_many_events(counting: Ruleset, tmp_path:
     many = [event(f"e{n:04d}", START, "1", user="bob") for n in range(MOST_EVENTS + 50)]
     write_events(tmp_path / "e.parquet", many)
     events = ParquetEvents([Source(tmp_path / "e.parquet", DAY)])
-    (found,) = find_hits(
-        counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE
-    ).found
+    (found,) = find_hits(counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE).found
     assert found.hit.event_count == MOST_EVENTS + 50
     assert found.hit.event_uids == tuple(f"e{n:04d}" for n in range(50, MOST_EVENTS + 50))
 
@@ -158,7 +156,5 @@ def test_an_event_outside_its_window_counts_at_the_windows_edge(counting: Rulese
     late = [event(f"e{n}", at("2026-01-20T12:00") + timedelta(hours=n), "1", user="bob") for n in range(3)]
     write_events(tmp_path / "e.parquet", late)
     events = ParquetEvents([Source(tmp_path / "e.parquet", DAY)])
-    (found,) = find_hits(
-        counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE
-    ).found
+    (found,) = find_hits(counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE).found
     assert found.hit.event_uids == ("e0", "e1", "e2")

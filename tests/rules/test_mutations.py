@@ -38,7 +38,7 @@ def _home() -> dict[str, Path]:
     return {document["name"]: path for path in FILES for document in _documents(path)}
 
 
-def _literals(value: Any) -> Iterator[tuple[str, Any]]:
+def _literals(value: Any) -> Iterator[tuple[str, Any]]:  # noqa: C901  # one branch for each kind of value
     """Yield a detection item with one literal changed, and what was changed."""
     if isinstance(value, bool):
         yield str(value), not value
@@ -87,7 +87,7 @@ def _seconds(text: str) -> int:
     return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[text[-1]]
 
 
-def _extensions(document: Document) -> Iterator[tuple[str, Document]]:
+def _extensions(document: Document) -> Iterator[tuple[str, Document]]:  # noqa: C901  # one branch for each key
     """Yield a rule with what its block adds to Sigma changed."""
     block = document["x-incident"]
 
@@ -146,7 +146,10 @@ def _renamed(documents: list[Document], number: int) -> list[Document]:
         document["name"] = names[document["name"]]
         if "correlation" in document:
             body = document["correlation"]
-            document["correlation"] = {**body, **{key: rename(body[key]) for key in ("rules", "aliases") if key in body}}
+            document["correlation"] = {
+                **body,
+                **{key: rename(body[key]) for key in ("rules", "aliases") if key in body},
+            }
             if isinstance(body.get("condition"), str):
                 document["correlation"]["condition"] = rename(body["condition"])
             block = document["x-incident"]

@@ -109,7 +109,7 @@ def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:
     scene.connection.execute(f"""
         INSERT INTO evidence SELECT c.number, b.uid, b.moment, b.pos {inside}
         WHERE list_has_any(b.slots, {simple}::INT[])
-    """)  # noqa: S608  # numbers and names made here
+    """)  # numbers and names made here
     for slot, base in enumerate(correlation.bases):
         if slot in simple:
             continue
@@ -119,7 +119,7 @@ def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:
             SELECT DISTINCT c.number, d.* {inside}
             JOIN {inner.table} d ON d.part = b.part AND d.uid = b.uid AND d.pos = b.pos
             WHERE list_contains(b.slots, {slot})
-        """)  # noqa: S608  # numbers and names made here
+        """)  # numbers and names made here
         _collect(scene, base, below, depth + 1)
 
 

@@ -1,7 +1,8 @@
 """Correlations as SQL over `matched`: at which moments each of them holds.
 
-Every correlation has two tables in the connection. `b<n>` are the matches that it reads: an event (`part`, `uid`, `pos`,
-`moment`, `sources`) with the keys `k<i>` it is grouped by, the value `v`, and in `slots` which of the rules it matched.
+Every correlation has two tables in the connection. `b<n>` are the matches that it reads: an event (`part`, `uid`,
+`pos`, `moment`, `sources`) with the keys `k<i>` it is grouped by, the value `v`, and in `slots` which of the rules it
+matched.
 `d<n>` are the moments at which the correlation holds: the event that completes it, and `since` and `till`, between
 which its evidence stands. Windows slide along `pos`; nothing ever snaps to a border. Events of one moment are peers,
 and the one with the greatest uid stands for them.
@@ -86,7 +87,7 @@ class _Builder:
             SELECT part, uid, pos, moment, sources, {"".join(f"{key}, " for key in self.done.keys)} since, till
             FROM ({found})
             QUALIFY row_number() OVER (PARTITION BY {self.partition}, pos ORDER BY uid DESC, since DESC, sources) = 1
-        """)
+        """)  # noqa: S608  # names made here
         return self.done
 
     def _base(self) -> str:
@@ -94,7 +95,8 @@ class _Builder:
         keys = "".join(f", {key}" for key in self.done.keys)
         extra = "".join(f", any_value({name}) AS {name}" for name in self._extra)
         return f"""
-            SELECT part, uid, min(pos) AS pos, min(moment) AS moment, list_sort(list_distinct(flatten(list(sources)))) AS sources,
+            SELECT part, uid, min(pos) AS pos, min(moment) AS moment,
+                   list_sort(list_distinct(flatten(list(sources)))) AS sources,
                    list_distinct(flatten(list(slots))) AS slots, max(v) AS v{extra}{keys}
             FROM ({" UNION ALL ".join(self._branches())}) WHERE true{present} GROUP BY part, uid, own{keys}
         """  # noqa: S608  # numbers, aliases and names made here
@@ -108,10 +110,11 @@ class _Builder:
                 simple.setdefault(fields, {})[slot] = self.scene.numbers[name]
             else:
                 done = self.scene.done[name]
-                rows = f"""(SELECT d.part, d.uid, d.pos, d.moment, unnest(d.sources) AS source, m.* EXCLUDE
-                    (part, uid, pos, moment, source) FROM {done.table} d
-                    JOIN (SELECT * FROM matched QUALIFY row_number() OVER (PARTITION BY part, uid ORDER BY source) = 1) m
-                    ON m.part = d.part AND m.uid = d.uid)"""  # noqa: S608  # names made here
+                rows = f"""(SELECT d.part, d.uid, d.pos, d.moment, unnest(d.sources) AS source,
+                    m.* EXCLUDE (part, uid, pos, moment, source)
+                    FROM {done.table} d JOIN (
+                        SELECT * FROM matched QUALIFY row_number() OVER (PARTITION BY part, uid ORDER BY source) = 1
+                    ) m ON m.part = d.part AND m.uid = d.uid)"""  # noqa: S608  # names made here
                 # A result may stand at another time than its event, which may itself be in two windows
                 yield self._scan(rows, f"[{slot}]", fields, str(self.rule.weights.get(name, 0)), own="pos")
         for fields, slots in simple.items():
@@ -125,11 +128,11 @@ class _Builder:
             rows = f"(SELECT * FROM matched WHERE list_has_any(rules, [{wanted}]))"  # noqa: S608  # numbers
             yield self._scan(rows, listed, fields, f"greatest({weight}, 0)")
 
-    def _scan(self, rows: str, slots: str, fields: tuple[tuple[str, ...], str | None], weight: str, own: str = "-1") -> str:
+    def _scan(
+        self, rows: str, slots: str, fields: tuple[tuple[str, ...], str | None], weight: str, own: str = "-1"
+    ) -> str:
         names, value = fields
-        keys = "".join(
-            f", {self._text(name)} AS {key}" for name, key in zip(names, self.done.keys, strict=True)
-        )
+        keys = "".join(f", {self._text(name)} AS {key}" for name, key in zip(names, self.done.keys, strict=True))
         extra = "".join(f", {sql} AS {alias}" for alias, sql in self._extra.items())
         shown = "NULL"
         if value == WEIGHT:
@@ -139,8 +142,8 @@ class _Builder:
             shown = f"CASE WHEN isfinite({number}) THEN {number} END"
         elif value is not None:
             shown = self._text(value)
-        return f"""SELECT part, uid, {own} AS own, pos, moment, [source] AS sources, {slots} AS slots, {shown} AS v{extra}{keys}
-                   FROM {rows}"""  # noqa: S608  # numbers, aliases and names made here
+        return f"""SELECT part, uid, {own} AS own, pos, moment, [source] AS sources, {slots} AS slots,
+                   {shown} AS v{extra}{keys} FROM {rows}"""  # noqa: S608  # numbers, aliases and names made here
 
     @property
     def _extra(self) -> dict[str, str]:
@@ -166,14 +169,17 @@ class _Builder:
             wanted.append(f"count(*) OVER {frame} >= {rule.require.events}")
         for name, least in rule.require.distinct.items():
             wanted.append(f"count(DISTINCT x{names.index(name)}) OVER {frame} >= {least}")
-        base, crowded = self.done.base, []
+        base = self.done.base
+        crowded: list[str] = []
         for name, most in rule.require.most.items():
             # An event that is the one too many of its value within the span forbids every window that holds them all
             column, crowd = f"x{names.index(name)}", f"c{len(crowded)}"
-            crowded.append(f"lag(pos, {most}) OVER (PARTITION BY {self.partition}, {column} ORDER BY pos, uid) AS {crowd}")
+            crowded.append(
+                f"lag(pos, {most}) OVER (PARTITION BY {self.partition}, {column} ORDER BY pos, uid) AS {crowd}"
+            )
             until = f"(PARTITION BY {self.partition} ORDER BY pos RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
             wanted.append(f"coalesce(max({crowd}) OVER {until} < pos - {self.span}, true)")
-        rows = f"(SELECT *, {', '.join(crowded)} FROM {base})" if crowded else base
+        rows = f"(SELECT *, {', '.join(crowded)} FROM {base})" if crowded else base  # noqa: S608  # made here
         return f"""SELECT *, pos - {self.span} AS since, pos AS till FROM {rows} QUALIFY {" AND ".join(wanted)}"""  # noqa: S608  # made here
 
     def _term(self, term: Term) -> str:
@@ -187,13 +193,13 @@ class _Builder:
         return f"list_contains(slots, {self.rule.uses.index(name)})"
 
     def _together(self, term: Term) -> str:
-        """All rules within the span before a match of one of them."""
+        """Find all rules in the span before a match of one of them."""
         frame = f"(PARTITION BY {self.partition} ORDER BY pos RANGE BETWEEN {self.span} PRECEDING AND CURRENT ROW)"
         seen = " AND ".join(f"bool_or({self._slot(name)}) OVER {frame}" for name in term.present)
         return f"SELECT *, pos - {self.span} AS since, pos AS till FROM {self.done.base} QUALIFY {seen}"  # noqa: S608  # made here
 
     def _absent(self, term: Term) -> str:
-        """Some rules, and none of the others, within the span after a match; known once the span is collected."""
+        """Find some rules and none of the others in the span after a match; known once the span is collected."""
         frame = f"(PARTITION BY {self.partition} ORDER BY pos RANGE BETWEEN CURRENT ROW AND {self.span} FOLLOWING)"
         tests = [f"bool_or({self._slot(name)}) OVER {frame}" for name in term.present]
         tests += [f"NOT bool_or({self._slot(name)}) OVER {frame}" for name in term.absent]
@@ -209,11 +215,12 @@ class _Builder:
         """  # noqa: S608  # numbers and names made here
 
     def _ordered(self, term: Term) -> str:
-        """The latest begin of a chain that ends at a match of the last rule, worked out rule by rule."""
+        """Work out, rule by rule, the latest begin of a chain that ends at a match of the last rule."""
         rows = f"(SELECT *, CASE WHEN {self._slot(term.present[0])} THEN pos END AS s0 FROM {self.done.base})"  # noqa: S608  # made here
         before = f"(PARTITION BY {self.partition} ORDER BY pos RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
         for step, name in enumerate(term.present[1:], 1):
-            rows = f"(SELECT *, CASE WHEN {self._slot(name)} THEN max(s{step - 1}) OVER {before} END AS s{step} FROM {rows})"  # noqa: S608  # made here
+            reached = f"CASE WHEN {self._slot(name)} THEN max(s{step - 1}) OVER {before} END AS s{step}"
+            rows = f"(SELECT *, {reached} FROM {rows})"  # noqa: S608  # made here
         begin = f"s{len(term.present) - 1}"
         stop = " OR ".join(self._slot(name) for name in self.rule.unless) or "false"
         until = f"(PARTITION BY {self.partition} ORDER BY pos RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
@@ -225,7 +232,7 @@ class _Builder:
         """  # noqa: S608  # numbers and names made here
 
     def _matching(self, term: Term) -> str:
-        """An ordered pair whose later event names something inside of what the earlier one names."""
+        """Find pairs in order whose later event names something inside of what the earlier one names."""
         first, second = (self._slot(name) for name in term.present)
         same = "".join(f" AND a.{key} = b.{key}" for key in self.done.keys)
         base, columns = self.done.base, self._extra

@@ -19,7 +19,19 @@ from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
 from sentinelone_collector.windows import Window
 
-__all__ = ["Detector", "Done", "EventRules", "Events", "Found", "Looked", "ParquetEvents", "Scene", "Source", "find_hits", "open_engine"]
+__all__ = [
+    "Detector",
+    "Done",
+    "EventRules",
+    "Events",
+    "Found",
+    "Looked",
+    "ParquetEvents",
+    "Scene",
+    "Source",
+    "find_hits",
+    "open_engine",
+]
 
 _THREADS = 2
 _BATCH = 10_000
@@ -189,11 +201,11 @@ class EventRules:
         """An event is enough."""
         return timedelta(0)
 
-    def matters(self, scene: Scene) -> bool:
+    def matters(self, scene: Scene) -> bool:  # noqa: ARG002  # of the protocol
         """Events matter to no others."""
         return False
 
-    def may_end(self, scene: Scene) -> bool:
+    def may_end(self, scene: Scene) -> bool:  # noqa: ARG002  # of the protocol
         """Nothing has to be read beside the events themselves."""
         return False
 

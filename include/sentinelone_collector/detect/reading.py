@@ -191,7 +191,9 @@ def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
             continue
         missing = [name for name in draft.uses if name not in drafts]
         if missing or not draft.bases:
-            text = f"there is no rule {', '.join(missing)}" if missing else "a correlation names the rules that it counts"
+            text = (
+                f"there is no rule {', '.join(missing)}" if missing else "a correlation names the rules that it counts"
+            )
             problems.append(draft.error(text, "correlation", "rules"))
             del drafts[draft.name]
             continue
@@ -212,8 +214,10 @@ def _bases_first(drafts: dict[str, _Draft], problems: list[RuleError]) -> list[_
     while left:
         ready = [name for name, draft in left.items() if not any(used in left for used in draft.uses)]
         if not ready:
-            problems.extend(draft.error("the rules refer to each other in a circle", "correlation", "rules")
-                            for draft in left.values())
+            problems.extend(
+                draft.error("the rules refer to each other in a circle", "correlation", "rules")
+                for draft in left.values()
+            )
             break
         for name in ready:
             ordered[name] = left.pop(name)

@@ -46,7 +46,7 @@ class Correlation:
     weights: dict[str, float] = field(default_factory=dict)
     terms: tuple[Term, ...] = ()
     unless: tuple[str, ...] = ()
-    require: Require = Require()
+    require: Require = field(default_factory=Require)
     match: Match | None = None
     inner: timedelta = timedelta(0)
 

@@ -205,7 +205,9 @@ class Store:
             writing.add_note(connection, found, text, author=author, at=_iso(now))
         return self.get_incident(found, now=now)
 
-    def assign_incident(self, incident_id: str, assignee: str, note: str = "", *, author: str, now: datetime) -> Incident:
+    def assign_incident(
+        self, incident_id: str, assignee: str, note: str = "", *, author: str, now: datetime
+    ) -> Incident:
         """Give an incident to somebody, or with an empty name to nobody; raise `UsageError` for an unknown id."""
         from sentinelone_collector.store import reading, writing
 
