@@ -97,6 +97,7 @@ def put(folder: Path, **files: str) -> Path:
         ("name: good", "name: Good Rule", 3, 1, "small letters"),
         ("id: 11111111-1111-4111-8111-111111111111", "id: one", 2, 1, "UUID"),
         ("  s:\n", "  s: [\n", 10, 3, "is no YAML"),
+        ("level: low", "level: low\nlevels: high", 12, 1, "a rule has no key 'levels'"),
         ("level: low", "level: low\nlevel: high", None, None, "Duplicate key 'level'"),
     ],
 )
@@ -118,6 +119,7 @@ def test_a_wrong_rule_is_reported_with_its_place(
         ("type: event_count", "type: value_sum", "Value sum correlation rule without field"),
         ("type: event_count", "type: value_avg", "Value avg correlation rule without field"),
         ("type: event_count", "type: temporal", "at most the number of its rules"),
+        ("timespan: 1h", "timespan: 1h\n  groupby: [user.name]", "no key 'groupby'"),
         ("timespan: 1h", "timespan: 8d", "7 days at most"),
         ("rules: [good]", "rules: [count]", "in a circle"),
         ("  reason: why", "  unless: gone\n  reason: why", "there is no rule gone"),

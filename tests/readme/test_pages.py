@@ -200,3 +200,5 @@ def test_the_page_of_rules_is_up_to_date() -> None:
     assert generate.PAGE.read_text(encoding="utf-8") == generate.rules_page(load_ruleset(BUILT_IN)), (
         "run `python docs/generate.py`"
     )
+    layer = generate.LAYER.read_text(encoding="utf-8")
+    assert layer == generate.navigator_layer(load_ruleset(BUILT_IN)), "run `python docs/generate.py`"

@@ -89,8 +89,6 @@ def test_just_the_expected_rules_hit(hits: dict[str, Any]) -> None:
         "ub-017": 1,
         "ul-003": 1,
         "ul-003-source": 1,
-        "ul-006-failures": 1,
-        "ul-006-source-failures": 1,
         "ul-007": 1,
     }
 

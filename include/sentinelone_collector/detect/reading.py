@@ -35,6 +35,33 @@ __all__ = ["read_rules"]
 _NAME = re.compile(r"[a-z][a-z0-9_-]{1,63}")
 _LOGSOURCE = {"product": "sentinelone", "service": "console"}
 _BLOCK = "x-incident"
+_KEYS = frozenset(
+    {
+        "title",
+        "id",
+        "name",
+        "taxonomy",
+        "status",
+        "description",
+        "license",
+        "author",
+        "references",
+        "date",
+        "modified",
+        "related",
+        "tags",
+        "scope",
+        "fields",
+        "logsource",
+        "detection",
+        "correlation",
+        "falsepositives",
+        "level",
+        "x-incident",
+        ,
+    }
+)
+_CORRELATION_KEYS = frozenset(["type", "rules", "generate", "group-by", "timespan", "condition", "aliases"])
 _PLACES = {  # what pySigma complains about, by the name of its error -> where that stands
     "SigmaConditionError": ("detection", "condition"),
     "SigmaCorrelationConditionError": ("correlation", "condition"),
@@ -156,6 +183,12 @@ def _draft(file: Path, document: Any, places: Places) -> _Draft:
 
 def _check_head(draft: _Draft) -> None:
     document = draft.document
+    for key in document:
+        if key not in _KEYS:
+            raise draft.error(f"a rule has no key {key!r}", str(key))
+    for key in document.get("correlation", ()):
+        if key not in _CORRELATION_KEYS:
+            raise draft.error(f"a correlation has no key {key!r}", "correlation", str(key))
     if not isinstance(document.get("name"), str) or not _NAME.fullmatch(document["name"]):
         raise draft.error("a rule has a name of small letters, digits, - and _, like aa-010", "name")
     if not document.get("title"):
