@@ -22,6 +22,7 @@ from sigma.rule.base import SigmaYAMLLoader
 
 from sentinelone_collector.detect.correlation_rules import bases_of, read_correlation
 from sentinelone_collector.detect.fields import Columns
+from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
 from sentinelone_collector.detect.locate import Places, documents
 from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, predicate
 from sentinelone_collector.detect.ruleset import LEVELS, Rule
@@ -35,49 +36,6 @@ __all__ = ["read_rules"]
 _NAME = re.compile(r"[a-z][a-z0-9_-]{1,63}")
 _LOGSOURCE = {"product": "sentinelone", "service": "console"}
 _BLOCK = "x-incident"
-_KEYS = frozenset(
-    {
-        "title",
-        "id",
-        "name",
-        "taxonomy",
-        "status",
-        "description",
-        "license",
-        "author",
-        "references",
-        "date",
-        "modified",
-        "related",
-        "tags",
-        "scope",
-        "fields",
-        "logsource",
-        "detection",
-        "correlation",
-        "falsepositives",
-        "level",
-        "x-incident",
-        ,
-    }
-)
-_CORRELATION_KEYS = frozenset(["type", "rules", "generate", "group-by", "timespan", "condition", "aliases"])
-_PLACES = {  # what pySigma complains about, by the name of its error -> where that stands
-    "SigmaConditionError": ("detection", "condition"),
-    "SigmaCorrelationConditionError": ("correlation", "condition"),
-    "SigmaCorrelationRuleError": ("correlation",),
-    "SigmaCorrelationTypeError": ("correlation", "type"),
-    "SigmaTimespanError": ("correlation", "timespan"),
-    "SigmaIdentifierError": ("id",),
-    "SigmaLevelError": ("level",),
-    "SigmaLogsourceError": ("logsource",),
-    "SigmaStatusError": ("status",),
-    "SigmaDateError": ("date",),
-    "SigmaModifiedError": ("modified",),
-    "SigmaTitleError": ("title",),
-    "SigmaNameError": ("name",),
-    "SigmaDescriptionError": ("description",),
-}
 _OUTPUT_FIELDS = (  # what every hit is described and allowed by, whatever its rule
     "actor.user.name",
     "actor.user.email_addr",
@@ -168,10 +126,10 @@ def _draft(file: Path, document: Any, places: Places) -> _Draft:
         sigma: SigmaRule | SigmaCorrelationRule = kind.from_dict(document, collect_errors=True)
         errors = sigma.errors
     except (SigmaError, TypeError, AttributeError, ValueError) as error:
-        raise _located(str(error), file, places, _PLACES.get(type(error).__name__, ())) from error
+        raise _located(str(error), file, places, PLACES.get(type(error).__name__, ())) from error
     for wrong in errors:
         default = ("correlation",) if "correlation" in document else ("detection",)
-        raise _located(str(wrong), file, places, _PLACES.get(type(wrong).__name__, default)) from wrong
+        raise _located(str(wrong), file, places, PLACES.get(type(wrong).__name__, default)) from wrong
     draft = _Draft(file, document, places, sigma)
     _check_head(draft)
     draft.spec = _spec(draft)
@@ -184,10 +142,10 @@ def _draft(file: Path, document: Any, places: Places) -> _Draft:
 def _check_head(draft: _Draft) -> None:
     document = draft.document
     for key in document:
-        if key not in _KEYS:
+        if key not in KEYS:
             raise draft.error(f"a rule has no key {key!r}", str(key))
     for key in document.get("correlation", ()):
-        if key not in _CORRELATION_KEYS:
+        if key not in CORRELATION_KEYS:
             raise draft.error(f"a correlation has no key {key!r}", "correlation", str(key))
     if not isinstance(document.get("name"), str) or not _NAME.fullmatch(document["name"]):
         raise draft.error("a rule has a name of small letters, digits, - and _, like aa-010", "name")
