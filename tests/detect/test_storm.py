@@ -58,15 +58,16 @@ def test_as_many_incidents_as_are_allowed_are_no_storm(make_world: Any, few: Rul
 
 def test_absence_is_said_only_of_time_that_is_collected_in_whole(make_world: Any, few: Ruleset) -> None:
     world = make_world(ruleset=few)
-    rows = offs(1)
-    windows = list(world.instance.calendar.touching(START, START + 2 * TEN))
-    for window in (windows[1], windows[0]):  # the span ends in the second window
+    off = event("off", START + timedelta(minutes=9), "67", actor="ann", user="u0", labels=["direction:off"])
+    rows = [off]
+    windows = list(world.instance.calendar.touching(START, START + 3 * TEN))
+    for window in (windows[2], windows[0], windows[1]):  # the span ends in the third window
         assert world.store.list_incidents(now=NOW, rule="absent") == []
         world.put(window, rows)
         world.tag(window)
     assert [one.entity for one in world.store.list_incidents(now=NOW, rule="absent", superseded=True)] == ["u0"]
     # an event that comes late takes it back, and nothing vanishes
-    on = event("on", START + timedelta(minutes=5), "67", actor="ann", user="u0", labels=["direction:on"])
+    on = event("on", START + timedelta(minutes=9, seconds=5), "67", actor="ann", user="u0", labels=["direction:on"])
     world.put(windows[0], [*rows, on])
     world.tag(windows[0])
     assert world.store.list_incidents(now=NOW, rule="absent") == []
