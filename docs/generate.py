@@ -1,4 +1,4 @@
-"""Write `rules.md` and `reference/activities.md` from what they are about: `python docs/generate.py`."""  # noqa: INP001  # a script beside the pages
+"""Write the pages and the layer that say what rules and routing table hold: `python docs/generate.py`."""  # noqa: INP001  # a script beside the pages
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from sentinelone_collector.normalize import ocsf
 from sentinelone_collector.normalize.table import table_rows
 from sentinelone_collector.rules import BUILT_IN
 
-__all__ = ["ACTIVITIES_PAGE", "PAGE", "activities_page", "rules_page"]
+__all__ = ["ACTIVITIES_PAGE", "LAYER", "PAGE", "activities_page", "navigator_layer", "rules_page"]
 
 PAGE = Path(__file__).resolve().parent / "rules.md"
+LAYER = PAGE.with_name("attack-navigator.json")
 ACTIVITIES_PAGE = PAGE.parent / "reference" / "activities.md"
 _GOLDEN = PAGE.parents[1] / "tests" / "normalize" / "golden" / "activities"
 _TITLES = {
@@ -37,7 +38,8 @@ def rules_page(ruleset: Ruleset) -> str:
         "",
         f"{len(rules)} rules. `s1c rules show ID` shows one with its condition, reason, recommendation and samples;",
         "[writing-rules.md](writing-rules.md) says how to write your own. An *observation* gives hits and labels, and",
-        "opens no incident. Techniques are those of MITRE ATT&CK 18.",
+        "opens no incident. Techniques are those of MITRE ATT&CK 18; [attack-navigator.json](attack-navigator.json) is",
+        "a layer for the ATT&CK Navigator with the rules of each technique.",
     ]
     for family in FAMILIES:
         chosen = [rule for rule in rules if rule.spec and rule.spec.family == family]
@@ -62,6 +64,30 @@ def _level(rule: Rule) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def navigator_layer(ruleset: Ruleset) -> str:
+    """Return a layer for the ATT&CK Navigator: each technique with its rules, scored by how many they are."""
+    by_technique: dict[str, list[str]] = {}
+    for rule in ruleset.incident_rules:
+        for technique in rule.attacks:
+            by_technique.setdefault(technique, []).append(f"{rule.name} {rule.title}")
+    layer = {
+        "name": "SentinelOne Collector",
+        "versions": {"attack": "18", "navigator": "5.1.0", "layer": "4.5"},
+        "domain": "enterprise-attack",
+        "description": f"What {len(ruleset.incident_rules)} rules over SentinelOne console activities detect.",
+        "techniques": [
+            {"techniqueID": technique, "score": len(names), "comment": "\n".join(names), "showSubtechniques": True}
+            for technique, names in sorted(by_technique.items())
+        ],
+        "gradient": {
+            "colors": ["#d6e4f5", "#1f5fa8"],
+            "minValue": 1,
+            "maxValue": max(map(len, by_technique.values()), default=1),
+        },
+    }
+    return json.dumps(layer, indent=2) + "\n"
 
 
 _INTRODUCTION = """# Activity types
@@ -158,5 +184,6 @@ def _told_by(row: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
+    LAYER.write_text(navigator_layer(load_ruleset(BUILT_IN)), encoding="utf-8")
     PAGE.write_text(rules_page(load_ruleset(BUILT_IN)), encoding="utf-8")
     ACTIVITIES_PAGE.write_text(activities_page(), encoding="utf-8")

@@ -133,9 +133,8 @@ def test_sliding_counts_equal_a_count_by_hand(
     write_events(path, rows)
     found: dict[str, set[Any]] = {"events": set(), "values": set()}
     detectors = detectors_of(counting.incident_rules)
-    for hit, sources, _ in find_hits(
-        counting, detectors, ParquetEvents([Source(path, DAY)]), frozenset({0}), console=CONSOLE
-    ):
+    events = ParquetEvents([Source(path, DAY)])
+    for hit, sources, _ in find_hits(counting, detectors, events, frozenset({0}), console=CONSOLE).found:
         last = max((row["time"], row["metadata"]["uid"]) for row in rows if row["metadata"]["uid"] in hit.event_uids)
         assert hit.last_time == last[0]
         assert sources == (0,)
@@ -148,7 +147,7 @@ def test_a_hit_names_the_latest_of_very_many_events(counting: Ruleset, tmp_path:
     many = [event(f"e{n:04d}", START, "1", user="bob") for n in range(MOST_EVENTS + 50)]
     write_events(tmp_path / "e.parquet", many)
     events = ParquetEvents([Source(tmp_path / "e.parquet", DAY)])
-    (found,) = find_hits(counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE)
+    (found,) = find_hits(counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE).found
     assert found.hit.event_count == MOST_EVENTS + 50
     assert found.hit.event_uids == tuple(f"e{n:04d}" for n in range(50, MOST_EVENTS + 50))
 
@@ -157,5 +156,5 @@ def test_an_event_outside_its_window_counts_at_the_windows_edge(counting: Rulese
     late = [event(f"e{n}", at("2026-01-20T12:00") + timedelta(hours=n), "1", user="bob") for n in range(3)]
     write_events(tmp_path / "e.parquet", late)
     events = ParquetEvents([Source(tmp_path / "e.parquet", DAY)])
-    (found,) = find_hits(counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE)
+    (found,) = find_hits(counting, detectors_of(counting.incident_rules), events, frozenset({0}), console=CONSOLE).found
     assert found.hit.event_uids == ("e0", "e1", "e2")

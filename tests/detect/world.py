@@ -20,6 +20,45 @@ from sentinelone_collector.windows import Window
 CONSOLE = "console.example"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LIVE_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+# a rule that waits a quarter of an hour for what does not happen
+ABSENT = """\
+title: Switched off
+id: 33333333-3333-4333-8333-333333333331
+name: absent_off
+logsource: {product: sentinelone, service: console}
+detection:
+  s: {metadata.event_code: "67", metadata.labels: "direction:off"}
+  condition: s
+---
+title: Switched on
+id: 33333333-3333-4333-8333-333333333332
+name: absent_on
+logsource: {product: sentinelone, service: console}
+detection:
+  s: {metadata.event_code: "67", metadata.labels: "direction:on"}
+  condition: s
+---
+title: Off for a quarter of an hour
+id: 33333333-3333-4333-8333-333333333333
+name: absent
+correlation:
+  type: temporal
+  rules: [absent_off, absent_on]
+  group-by: [user.name]
+  timespan: 15m
+  condition: absent_off and not absent_on
+level: high
+x-incident:
+  family: endpoint
+  classification: recon
+  reason: why
+  recommendation: what
+  dedup: {keys: [user.name], window: 10m}
+  tests:
+    base: {metadata.event_code: "67", user.name: x}
+    hits: [[{metadata.labels: ["direction:off"]}], [{metadata.labels: ["direction:off"], user.name: y}]]
+    misses: [[{metadata.labels: ["direction:on"]}], [{metadata.labels: []}]]
+"""
 
 
 def at(text: str) -> datetime:

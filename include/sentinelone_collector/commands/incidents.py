@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List, show, close, snooze, reopen and note incidents.")
+app = typer.Typer(no_args_is_help=True, help="List, show, close, snooze, reopen, assign and note incidents.")
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or its first six or more characters.")]
 _Note = Annotated[str, typer.Option(help="Words that are kept with the change.")]
 
@@ -30,6 +30,7 @@ def _row(incident: Incident) -> dict[str, Any]:
         "title": incident.title,
         "attacker": incident.attacker,
         "victim": incident.victim,
+        "assignee": incident.assignee,
         "count": incident.count,
         "instance": list(incident.instances),
     }
@@ -127,6 +128,18 @@ def reopen(incident_id: _Id, note: _Note = "", as_json: AsJson = False) -> None:
     """Open a closed or snoozed incident again."""
     store = Installation.from_environment().store
     _changed(store.reopen_incident(incident_id, note, author=_author(), now=utc_now()), as_json=as_json)
+
+
+@app.command()
+def assign(
+    incident_id: _Id,
+    assignee: Annotated[str, typer.Argument(help="Who works on it; an empty name means nobody.")],
+    note: _Note = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give an incident to somebody."""
+    store = Installation.from_environment().store
+    _changed(store.assign_incident(incident_id, assignee, note, author=_author(), now=utc_now()), as_json=as_json)
 
 
 @app.command("note")

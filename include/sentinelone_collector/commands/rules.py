@@ -25,7 +25,7 @@ def _row(rule: Rule) -> dict[str, Any]:
         "level": rule.level,
         "family": rule.spec.family if rule.spec else None,
         "classification": rule.spec.classification if rule.spec else None,
-        "kind": "correlation" if rule.correlation else "event",
+        "kind": rule.correlation.kind if rule.correlation else "event",
         "visibility": rule.spec.visibility if rule.spec else None,
         "attacks": list(rule.attacks),
         "attacks_v19": list(rule.attacks_v19),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sentinelone_collector.detect.backtest import Backtest, backtest
+from sentinelone_collector.detect.findings import hit_finding, incident_finding
 from sentinelone_collector.detect.hits import Hit, hit_schema, read_hits
 from sentinelone_collector.detect.loading import load_ruleset
 from sentinelone_collector.detect.ruleset import LEVELS, Rule, Ruleset
@@ -18,7 +19,9 @@ __all__ = [
     "Ruleset",
     "SampleResult",
     "backtest",
+    "hit_finding",
     "hit_schema",
+    "incident_finding",
     "load_ruleset",
     "read_hits",
     "tag",

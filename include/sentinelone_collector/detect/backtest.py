@@ -48,7 +48,7 @@ def backtest(
             windows = events_between(lake, instance.slug, stream, start, end)
             hits: dict[str, Hit] = {}
             for day in _days(windows):
-                found = find_window_hits(
+                found, _ = find_window_hits(
                     day,
                     instance=instance.slug,
                     stream=stream,

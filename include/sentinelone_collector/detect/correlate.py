@@ -1,7 +1,7 @@
-"""Sliding-window correlations: exact windows by RANGE frames, whatever the borders of the collected windows.
+"""Hits of correlations: exact sliding windows, whatever the borders of the collected windows.
 
 A burst that goes on gives one hit per bucket of time (see `Correlation.bucket`): the first event of the bucket at which
-the aggregate has reached the threshold. That event depends on the events alone, so no order of collecting changes it.
+the correlation holds. That event depends on the events alone, so no order of collecting changes it.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sentinelone_collector.detect.building import build_hit, who_of
-from sentinelone_collector.detect.engine import Detector, EventRules, Found, Scene
+from sentinelone_collector.detect.correlating import complete, may_hold
+from sentinelone_collector.detect.engine import Detector, Done, EventRules, Found, Scene
 from sentinelone_collector.detect.ruleset import Correlation, Rule
 
-__all__ = ["MOST_EVENTS", "SlidingCount", "detectors_of"]
+__all__ = ["MOST_EVENTS", "Correlated", "detectors_of"]
 
 MOST_EVENTS = 200
-_AGGREGATES = {"event_count": "count(*)", "value_count": "count(DISTINCT v)"}
 
 
 @dataclass(frozen=True)
-class SlidingCount:
-    """One event_count or value_count rule."""
+class Correlated:
+    """One correlation of any type."""
 
     rule: Rule
     correlation: Correlation
@@ -32,27 +32,35 @@ class SlidingCount:
         """The span, and the bucket in which an earlier hit may stand for this one."""
         return self.correlation.reach
 
+    def matters(self, scene: Scene) -> bool:
+        """Say whether a rule that it uses, at any depth, matches."""
+        return _touched(scene, self.correlation)
+
+    def may_end(self, scene: Scene) -> bool:
+        """Say whether the events can be the last ones of a hit."""
+        return may_hold(scene, self.rule.name, last=True)
+
     def find(self, scene: Scene, sources: frozenset[int]) -> Iterator[Found]:
         """Yield the hits whose last event is in the sources."""
-        matched = sum(scene.totals.get(scene.numbers[base], 0) for base in self.correlation.bases)
-        if not sources or matched < self.correlation.threshold:
+        if not sources or not may_hold(scene, self.rule.name) or self._too_few(scene):
             return
-        scene.connection.execute(self._counted(scene))
+        done = complete(scene, self.rule.name)
+        self._choose(scene, done, sources)
+        scene.connection.execute(
+            "CREATE OR REPLACE TEMP TABLE evidence (number BIGINT, uid VARCHAR, moment BIGINT, pos BIGINT)"
+        )
+        _collect(scene, self.rule.name, "chosen0", 0)
         columns = ", ".join(f"any_value(m.{alias} ORDER BY m.source)" for alias in scene.aliases.values())
-        keys = [f"k{n}" for n in range(self._width)]
-        same = " AND ".join([f"b.{key} = f.{key}" for key in keys] + ["b.part = f.part"])
-        listed = ", ".join(str(number) for number in sorted(sources))
         found = scene.connection.execute(f"""
             WITH events AS (
-                SELECT f.uid, f.part, count(*) AS events, min(b.moment) AS first_moment, max(b.moment) AS last_moment,
-                       list(b.uid ORDER BY b.pos, b.uid) AS uids
-                FROM firsts f JOIN base b ON {same} AND b.pos BETWEEN f.pos - {self._span} AND f.pos
-                GROUP BY f.uid, f.part
+                SELECT number, count(*) AS events, min(moment) AS first_moment, max(moment) AS last_moment,
+                       list(uid ORDER BY pos, uid) AS uids
+                FROM (SELECT number, uid, min(moment) AS moment, min(pos) AS pos FROM evidence GROUP BY number, uid)
+                GROUP BY number
             )
-            SELECT f.uid, f.sources, e.events, e.first_moment, e.last_moment, e.uids[-{MOST_EVENTS}:], {columns}
-            FROM firsts f JOIN events e ON e.uid = f.uid AND e.part = f.part
-                          JOIN matched m ON m.uid = f.uid AND m.part = f.part
-            WHERE list_has_any(f.sources, [{listed}]::INT[])
+            SELECT f.uid, f.sources, e.events, e.first_moment, greatest(e.last_moment, f.moment),
+                   e.uids[-{MOST_EVENTS}:], {columns}
+            FROM chosen0 f JOIN events e USING (number) JOIN matched m ON m.uid = f.uid AND m.part = f.part
             GROUP BY ALL
         """).fetchall()  # noqa: S608  # numbers and aliases only
         for uid, held_by, count, first, last, uids, *values in found:
@@ -69,57 +77,61 @@ class SlidingCount:
             )
             yield Found(hit, tuple(sorted(held_by)), tuple(who_of(self.rule, hit, fields)))
 
-    @property
-    def _span(self) -> int:
-        return int(self.correlation.span.total_seconds() * 1000)
-
-    @property
-    def _width(self) -> int:
-        return len(next(iter(self.correlation.by.values())))
-
-    def _counted(self, scene: Scene) -> str:
+    def _too_few(self, scene: Scene) -> bool:
+        """Say whether fewer events match than a count asks for, so that nothing has to be computed."""
         rule = self.correlation
-        numbers = {base: scene.numbers[base] for base in rule.bases}
-        keys = [self._key(scene, numbers, place) for place in range(self._width)]
-        value = _text(scene.aliases[rule.values]) if rule.values else "NULL"
-        names = [f"k{n}" for n in range(self._width)]
-        group = ", ".join(["part", *names])
-        present = " AND ".join([f"{name} IS NOT NULL" for name in names] or ["true"])
-        wanted = ", ".join(str(number) for number in numbers.values())
-        bucket = int(rule.bucket.total_seconds() * 1000)
-        selected = "".join(f", min({key}) AS {name}" for key, name in zip(keys, names, strict=True))
-        return f"""
-            CREATE OR REPLACE TEMP TABLE base AS
-            SELECT * FROM (
-                SELECT part, uid, min(pos) AS pos, min(moment) AS moment, list(DISTINCT source) AS sources,
-                       min({value}) AS v{selected}
-                FROM matched WHERE list_has_any(rules, [{wanted}]) GROUP BY part, uid
-            ) WHERE {present};
-            CREATE OR REPLACE TEMP TABLE firsts AS
-            SELECT * FROM (
-                SELECT *, {_AGGREGATES[rule.kind]} OVER (
-                    PARTITION BY {group} ORDER BY pos RANGE BETWEEN {self._span} PRECEDING AND CURRENT ROW
-                ) AS n FROM base
-            ) WHERE n >= {rule.threshold}
-            QUALIFY row_number() OVER (PARTITION BY {group}, pos // {bucket} ORDER BY pos, uid DESC) = 1
-        """  # noqa: S608  # numbers, aliases and names made here
+        if rule.kind not in {"event_count", "value_count"} or not all(base in scene.numbers for base in rule.bases):
+            return False
+        return sum(scene.totals.get(scene.numbers[base], 0) for base in rule.bases) < rule.threshold
 
-    def _key(self, scene: Scene, numbers: dict[str, int], place: int) -> str:
-        fields = {base: names[place] for base, names in self.correlation.by.items()}
-        if len(set(fields.values())) == 1:
-            return _text(scene.aliases[next(iter(fields.values()))])
-        cases = " ".join(
-            f"WHEN list_contains(rules, {numbers[base]}) THEN {_text(scene.aliases[name])}"
-            for base, name in fields.items()
-        )
-        return f"CASE {cases} END"
+    def _choose(self, scene: Scene, done: Done, sources: frozenset[int]) -> None:
+        group = ", ".join(["part", *done.keys])
+        bucket = int(self.correlation.bucket.total_seconds() * 1000)
+        listed = ", ".join(str(number) for number in sorted(sources))
+        scene.connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE chosen0 AS
+            SELECT row_number() OVER () AS number, * FROM (
+                SELECT * FROM {done.table}
+                QUALIFY row_number() OVER (PARTITION BY {group}, pos // {bucket} ORDER BY pos, uid DESC) = 1
+            ) WHERE list_has_any(sources, [{listed}]::INT[])
+        """)  # noqa: S608  # numbers and names made here
 
 
-def _text(alias: str) -> str:
-    return f"nullif(lower(CAST({alias} AS VARCHAR)), '')"
+def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:
+    """Add to `evidence` the events between `since` and `till` of each chosen moment, also those below correlations."""
+    correlation = scene.ruleset.by_name[name].correlation
+    if correlation is None:
+        return
+    done = scene.done[name]
+    same = "".join(f" AND b.{key} = c.{key}" for key in done.keys)
+    inside = f"FROM {chosen} c JOIN {done.base} b ON b.part = c.part{same} AND b.pos BETWEEN c.since AND c.till"
+    simple = [slot for slot, base in enumerate(correlation.bases) if base in scene.numbers]
+    scene.connection.execute(f"""
+        INSERT INTO evidence SELECT c.number, b.uid, b.moment, b.pos {inside}
+        WHERE list_has_any(b.slots, {simple}::INT[])
+    """)  # numbers and names made here
+    for slot, base in enumerate(correlation.bases):
+        if slot in simple:
+            continue
+        inner, below = scene.done[base], f"chosen{depth + 1}"
+        scene.connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {below} AS
+            SELECT DISTINCT c.number, d.* {inside}
+            JOIN {inner.table} d ON d.part = b.part AND d.uid = b.uid AND d.pos = b.pos
+            WHERE list_contains(b.slots, {slot})
+        """)  # numbers and names made here
+        _collect(scene, base, below, depth + 1)
+
+
+def _touched(scene: Scene, correlation: Correlation) -> bool:
+    for name in correlation.uses:
+        inner = scene.ruleset.by_name[name].correlation
+        if _touched(scene, inner) if inner else scene.totals.get(scene.numbers.get(name, -1), 0) > 0:
+            return True
+    return False
 
 
 def detectors_of(rules: tuple[Rule, ...]) -> list[Detector]:
     """Return the detectors of the rules."""
-    counts: list[Detector] = [SlidingCount(rule, rule.correlation) for rule in rules if rule.correlation]
+    counts: list[Detector] = [Correlated(rule, rule.correlation) for rule in rules if rule.correlation]
     return [EventRules(tuple(rule for rule in rules if rule.where is not None)), *counts]

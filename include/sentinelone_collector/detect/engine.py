@@ -6,8 +6,8 @@ anything else that reads the same matches (sequences, anomalies) becomes one by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,19 @@ from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
 from sentinelone_collector.windows import Window
 
-__all__ = ["Detector", "EventRules", "Events", "Found", "ParquetEvents", "Scene", "Source", "find_hits", "open_engine"]
+__all__ = [
+    "Detector",
+    "Done",
+    "EventRules",
+    "Events",
+    "Found",
+    "Looked",
+    "ParquetEvents",
+    "Scene",
+    "Source",
+    "find_hits",
+    "open_engine",
+]
 
 _THREADS = 2
 _BATCH = 10_000
@@ -45,17 +57,20 @@ class Events(Protocol):
 
 @dataclass(frozen=True)
 class ParquetEvents:
-    """The events of windows, each a source by its place in the sequence."""
+    """The events of windows, each a source by its place in the sequence, counted from `first`."""
 
     sources: Sequence[Source]
+    first: int = 0
 
     def attach(self, connection: Any) -> str:
         """Read all files as one table."""
         rows = [
             (str(source.path), number, _ms(source.window.start), _ms(source.window.end) - 1)
-            for number, source in enumerate(self.sources)
+            for number, source in enumerate(self.sources, self.first)
         ]
-        connection.execute("CREATE TEMP TABLE sources (origin VARCHAR, source INT, part INT, lo BIGINT, hi BIGINT)")
+        connection.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS sources (origin VARCHAR, source INT, part INT, lo BIGINT, hi BIGINT)"
+        )
         connection.executemany("INSERT INTO sources VALUES (?, ?, 0, ?, ?)", rows)
         files = ", ".join(literal(row[0]) for row in rows)
         return f"read_parquet([{files}], filename = 'origin', union_by_name = true) e"
@@ -69,6 +84,14 @@ class Found(NamedTuple):
     who: tuple[str, ...]
 
 
+class Done(NamedTuple):
+    """The tables of a correlation: what it reads, the moments at which it holds, and the columns of its keys."""
+
+    base: str
+    table: str
+    keys: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Scene:
     """What detectors work on: the table `matched` in a DuckDB connection.
@@ -80,6 +103,7 @@ class Scene:
     connection: Any
     ruleset: Ruleset
     console: str
+    done: dict[str, Done] = field(default_factory=dict)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -113,6 +137,12 @@ class Detector(Protocol):
     def reach(self) -> timedelta:
         """How far back its hits depend on events."""
 
+    def matters(self, scene: Scene) -> bool:
+        """Say whether the events of the scene, put among others, can have a part in any hit."""
+
+    def may_end(self, scene: Scene) -> bool:
+        """Say whether a hit can end in the events of the scene, whatever came before them."""
+
     def find(self, scene: Scene, sources: frozenset[int]) -> Iterator[Found]:
         """Yield the hits whose last event is in one of the sources."""
 
@@ -130,13 +160,12 @@ def open_engine() -> Any:
 
 
 def match(connection: Any, ruleset: Ruleset, events: Events) -> None:
-    """Make the table `matched`: one pass over all events, every base rule at once."""
+    """Make the table `matched`, or add to it: one pass over all events, every base rule at once."""
     numbers = _numbers(ruleset)
     tests = ", ".join(
         f"CASE WHEN {rule.where} THEN {numbers[rule.name]} END" for rule in ruleset if rule.where is not None
     )
-    connection.execute(f"""
-        CREATE TEMP TABLE matched AS
+    matched = f"""
         WITH flat AS (
             SELECT e.origin, e.metadata.uid AS uid, e.time AS moment, {ruleset.columns.selection}
             FROM {events.attach(connection)}
@@ -147,7 +176,9 @@ def match(connection: Any, ruleset: Ruleset, events: Events) -> None:
         )
         SELECT t.* EXCLUDE (vendor), s.source, s.part, least(greatest(t.moment, s.lo), s.hi) AS pos
         FROM tested t JOIN sources s USING (origin) WHERE len(t.rules) > 0
-    """)  # noqa: S608  # built from compiled rules and quoted literals
+    """  # noqa: S608  # built from compiled rules and quoted literals
+    there = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'matched'").fetchone()[0]
+    connection.execute(f"{'INSERT INTO matched' if there else 'CREATE TEMP TABLE matched AS'} {matched}")
 
 
 def _ms(moment: Any) -> int:
@@ -169,6 +200,14 @@ class EventRules:
     def reach(self) -> timedelta:
         """An event is enough."""
         return timedelta(0)
+
+    def matters(self, scene: Scene) -> bool:  # noqa: ARG002  # of the protocol
+        """Events matter to no others."""
+        return False
+
+    def may_end(self, scene: Scene) -> bool:  # noqa: ARG002  # of the protocol
+        """Nothing has to be read beside the events themselves."""
+        return False
 
     def find(self, scene: Scene, sources: frozenset[int]) -> Iterator[Found]:
         """Yield one hit for each rule and event of the sources."""
@@ -203,6 +242,13 @@ def _listed(numbers: frozenset[int]) -> str:
     return ", ".join(str(number) for number in sorted(numbers))
 
 
+class Looked(NamedTuple):
+    """What an evaluation found: hits, and how far the wanted events can influence hits of later windows."""
+
+    found: list[Found]
+    influence: timedelta
+
+
 def find_hits(
     ruleset: Ruleset,
     detectors: Sequence[Detector],
@@ -210,13 +256,23 @@ def find_hits(
     wanted: frozenset[int],
     *,
     console: str,
-) -> Iterator[Found]:
-    """Yield the hits of the detectors whose last event is in one of the wanted sources."""
+    earlier: Callable[[timedelta], Events | None] | None = None,
+) -> Looked:
+    """Return the hits of the detectors whose last event is in one of the wanted sources.
+
+    `earlier` gives the events before those of `events`, as far back as it is asked to; it is asked for as little as the
+    events at hand allow, since most windows hold few events that any correlation ends with.
+    """
     connection = open_engine()
     try:
         match(connection, ruleset, events)
         scene = Scene(connection, ruleset, console)
-        for detector in detectors:
-            yield from detector.find(scene, wanted)
+        influence = max((one.reach for one in detectors if one.matters(scene)), default=timedelta(0))
+        back = max((one.reach for one in detectors if one.may_end(scene)), default=timedelta(0))
+        more = earlier(back) if earlier is not None and back else None
+        if more is not None:
+            match(connection, ruleset, more)
+            scene = Scene(connection, ruleset, console)
+        return Looked([found for one in detectors for found in one.find(scene, wanted)], influence)
     finally:
         connection.close()

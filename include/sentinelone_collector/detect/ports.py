@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sentinelone_collector.detect.hits import Hit
@@ -21,6 +21,12 @@ class HitStore(Protocol):
 
     def tagged_digest(self, instance: str, stream: str, window: Window) -> str | None:
         """Return the digest that `replace_hits` was last given for the window, None where it never was."""
+
+    def tagged_influence(self, instance: str, stream: str, window: Window) -> timedelta | None:
+        """Return what `set_influence` was last given for the window, None where it never was."""
+
+    def set_influence(self, instance: str, stream: str, window: Window, influence: timedelta) -> None:
+        """Note how far the events of a tagged window can influence hits of later windows."""
 
     def replace_hits(
         self,

@@ -20,8 +20,9 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.rule.base import SigmaYAMLLoader
 
-from sentinelone_collector.detect.correlation_rules import read_correlation
+from sentinelone_collector.detect.correlation_rules import bases_of, read_correlation
 from sentinelone_collector.detect.fields import Columns
+from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
 from sentinelone_collector.detect.locate import Places, documents
 from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, predicate
 from sentinelone_collector.detect.ruleset import LEVELS, Rule
@@ -32,25 +33,9 @@ from sentinelone_collector.errors import RuleError
 
 __all__ = ["read_rules"]
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{1,63}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{1,63}")
 _LOGSOURCE = {"product": "sentinelone", "service": "console"}
 _BLOCK = "x-incident"
-_PLACES = {  # what pySigma complains about, by the name of its error -> where that stands
-    "SigmaConditionError": ("detection", "condition"),
-    "SigmaCorrelationConditionError": ("correlation", "condition"),
-    "SigmaCorrelationRuleError": ("correlation",),
-    "SigmaCorrelationTypeError": ("correlation", "type"),
-    "SigmaTimespanError": ("correlation", "timespan"),
-    "SigmaIdentifierError": ("id",),
-    "SigmaLevelError": ("level",),
-    "SigmaLogsourceError": ("logsource",),
-    "SigmaStatusError": ("status",),
-    "SigmaDateError": ("date",),
-    "SigmaModifiedError": ("modified",),
-    "SigmaTitleError": ("title",),
-    "SigmaNameError": ("name",),
-    "SigmaDescriptionError": ("description",),
-}
 _OUTPUT_FIELDS = (  # what every hit is described and allowed by, whatever its rule
     "actor.user.name",
     "actor.user.email_addr",
@@ -73,6 +58,7 @@ class _Draft:
     sigma: SigmaRule | SigmaCorrelationRule
     spec: IncidentSpec | None = None
     bases: list[str] = field(default_factory=list)
+    uses: list[str] = field(default_factory=list)
     silenced: bool = False
 
     @property
@@ -101,7 +87,7 @@ def read_rules(files: Iterable[Path], columns: Columns) -> tuple[list[Rule], lis
         columns.use(name)
     _resolve(drafts, problems)
     rules: dict[str, Rule] = {}
-    for draft in _bases_first(drafts):
+    for draft in _bases_first(drafts, problems):
         try:
             rules[draft.name] = _rule(draft, rules, columns)
         except RuleError as error:
@@ -140,22 +126,29 @@ def _draft(file: Path, document: Any, places: Places) -> _Draft:
         sigma: SigmaRule | SigmaCorrelationRule = kind.from_dict(document, collect_errors=True)
         errors = sigma.errors
     except (SigmaError, TypeError, AttributeError, ValueError) as error:
-        raise _located(str(error), file, places, _PLACES.get(type(error).__name__, ())) from error
+        raise _located(str(error), file, places, PLACES.get(type(error).__name__, ())) from error
     for wrong in errors:
         default = ("correlation",) if "correlation" in document else ("detection",)
-        raise _located(str(wrong), file, places, _PLACES.get(type(wrong).__name__, default)) from wrong
+        raise _located(str(wrong), file, places, PLACES.get(type(wrong).__name__, default)) from wrong
     draft = _Draft(file, document, places, sigma)
     _check_head(draft)
     draft.spec = _spec(draft)
     if isinstance(sigma, SigmaCorrelationRule):
-        draft.bases = [reference.reference for reference in sigma.rules or ()]
+        draft.bases = bases_of(sigma)
+        draft.uses = list(dict.fromkeys([*draft.bases, *(draft.spec.unless if draft.spec else ())]))
     return draft
 
 
 def _check_head(draft: _Draft) -> None:
     document = draft.document
+    for key in document:
+        if key not in KEYS:
+            raise draft.error(f"a rule has no key {key!r}", str(key))
+    for key in document.get("correlation", ()):
+        if key not in CORRELATION_KEYS:
+            raise draft.error(f"a correlation has no key {key!r}", "correlation", str(key))
     if not isinstance(document.get("name"), str) or not _NAME.fullmatch(document["name"]):
-        raise draft.error("a rule has a name of small letters, digits and dashes, like aa-010", "name")
+        raise draft.error("a rule has a name of small letters, digits, - and _, like aa-010", "name")
     if not document.get("title"):
         raise draft.error("a rule has a title", "title")
     if "correlation" not in document and document.get("logsource") != _LOGSOURCE:
@@ -187,14 +180,15 @@ def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
     for draft in list(drafts.values()):
         if not isinstance(draft.sigma, SigmaCorrelationRule):
             continue
-        missing = [name for name in draft.bases if name not in drafts]
-        chained = [name for name in draft.bases if name in drafts and drafts[name].bases]
-        if missing or chained or not draft.bases:
-            text = f"there is no rule {', '.join(missing)}" if missing else "a correlation counts single-event rules"
+        missing = [name for name in draft.uses if name not in drafts]
+        if missing or not draft.bases:
+            text = (
+                f"there is no rule {', '.join(missing)}" if missing else "a correlation names the rules that it counts"
+            )
             problems.append(draft.error(text, "correlation", "rules"))
             del drafts[draft.name]
             continue
-        used.update(draft.bases)
+        used.update(draft.uses)
         for name in draft.bases if not draft.sigma.generate else ():
             drafts[name].silenced = True
     for draft in list(drafts.values()):
@@ -204,21 +198,35 @@ def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
             del drafts[draft.name]
 
 
-def _bases_first(drafts: dict[str, _Draft]) -> list[_Draft]:
-    return sorted(drafts.values(), key=lambda draft: (bool(draft.bases), draft.name))
+def _bases_first(drafts: dict[str, _Draft], problems: list[RuleError]) -> list[_Draft]:
+    """Return the drafts so that each comes after those that it uses; those that use themselves are a problem."""
+    ordered: dict[str, _Draft] = {}
+    left = dict(sorted(drafts.items()))
+    while left:
+        ready = [name for name, draft in left.items() if not any(used in left for used in draft.uses)]
+        if not ready:
+            problems.extend(
+                draft.error("the rules refer to each other in a circle", "correlation", "rules")
+                for draft in left.values()
+            )
+            break
+        for name in ready:
+            ordered[name] = left.pop(name)
+    return list(ordered.values())
 
 
 def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
-    broken = [name for name in draft.bases if name not in rules]
+    broken = [name for name in draft.uses if name not in rules]
     if broken:
         raise draft.error(f"{', '.join(broken)} can't be used, see its own problem", "correlation", "rules")
     where = None if draft.bases else _where(draft, columns)
     correlation = None
-    if isinstance(draft.sigma, SigmaCorrelationRule):
+    if isinstance(draft.sigma, SigmaCorrelationRule) and draft.spec is not None:
         try:
-            correlation = read_correlation(draft.sigma, columns)
+            correlation = read_correlation(draft.sigma, draft.spec, rules, columns)
         except (NotExpressible, UnknownField) as error:
-            raise draft.error(str(error), "correlation") from error
+            place = (_BLOCK,) if _BLOCK in str(error) else ("correlation",)
+            raise draft.error(str(error), *place) from error
     if draft.spec is not None:
         _check_fields(draft, draft.spec, columns)
         _check_samples(draft, draft.spec, columns)
@@ -233,7 +241,7 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         document=draft.document,
         path=draft.path,
         line=draft.places.of(()).line,
-        version=_version(draft.document, [rules[name].version for name in draft.bases]),
+        version=_version(draft.document, [rules[name].version for name in draft.uses]),
         attacks=tagged if stated is None else stated,
         where=where,
         correlation=correlation,

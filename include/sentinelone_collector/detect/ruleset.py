@@ -5,27 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sentinelone_collector.detect.fields import Columns
-from sentinelone_collector.detect.spec import IncidentSpec
+from sentinelone_collector.detect.spec import IncidentSpec, Match, Require
 from sentinelone_collector.errors import RuleError, UsageError
 
-__all__ = ["LEVELS", "Correlation", "Rule", "Ruleset"]
+__all__ = ["LEVELS", "Correlation", "Rule", "Ruleset", "Term"]
 
 LEVELS = ("informational", "low", "medium", "high", "critical")  # OCSF severity_id = place in this list + 1
 _LONGEST_BUCKET = timedelta(hours=1)
 
 
+class Term(NamedTuple):
+    """One way to fulfil a temporal condition: bases that have to match, in the order of the rule, and that must not."""
+
+    present: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """A sliding window over the matches of other rules.
+    """A sliding window over the matches of other rules, which may be correlations themselves.
 
-    `threshold` is the least aggregate that counts; `by` maps each base rule to its group-by fields, in order.
+    `threshold` is the least aggregate that counts; `by` maps each rule that is used to its group-by fields, in order,
+    `values` to the field that is counted or summed. `terms` are what a temporal type looks for. `unless` are rules that
+    end an ordered chain which has begun. `inner` is how far back the bases depend on events.
     """
 
     kind: str
@@ -33,7 +42,23 @@ class Correlation:
     by: dict[str, tuple[str, ...]]
     span: timedelta
     threshold: float
-    values: str | None = None
+    values: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    terms: tuple[Term, ...] = ()
+    unless: tuple[str, ...] = ()
+    require: Require = field(default_factory=Require)
+    match: Match | None = None
+    inner: timedelta = timedelta(0)
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """All rules whose matches it reads; their places are the slots of its tables."""
+        return tuple(dict.fromkeys((*self.bases, *self.unless)))
+
+    @property
+    def forward(self) -> bool:
+        """Whether it says that something did not happen, which is known only when the span has passed."""
+        return any(term.absent for term in self.terms)
 
     @property
     def bucket(self) -> timedelta:
@@ -41,9 +66,14 @@ class Correlation:
         return min(self.span, _LONGEST_BUCKET)
 
     @property
+    def look_back(self) -> timedelta:
+        """How far back its result at a moment depends on events."""
+        return self.span + self.inner
+
+    @property
     def reach(self) -> timedelta:
         """How far an event can influence later hits, and how far back a hit depends on events."""
-        return self.span + self.bucket
+        return self.look_back + self.bucket
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sentinelone_collector.instances.model import Duration
 
-__all__ = ["CLASSIFICATIONS", "FAMILIES", "AttackVersions", "Dedup", "IncidentSpec", "RuleAllow", "Samples", "to_v19"]
+__all__ = [
+    "CLASSIFICATIONS",
+    "FAMILIES",
+    "AttackVersions",
+    "Dedup",
+    "IncidentSpec",
+    "Match",
+    "Require",
+    "RuleAllow",
+    "Samples",
+    "to_v19",
+]
 
 Family = Literal["administrative_actions", "user_login_ad", "user_behavior_ad", "endpoint"]
 Classification = Literal[
@@ -80,6 +91,28 @@ class AttackVersions(_Strict):
     v19: tuple[Technique, ...] | None = None
 
 
+Least = Annotated[int, Field(ge=1)]
+
+
+class Require(_Strict):
+    """What a counting correlation asks for beside its threshold, over the same sliding window.
+
+    `events` is the least number of events, `distinct` the least number of distinct values by field, `most` the greatest
+    number of events that may share one value of a field.
+    """
+
+    events: Least | None = None
+    distinct: dict[str, Least] = {}
+    most: dict[str, Least] = {}
+
+
+class Match(_Strict):
+    """Two fields of an ordered pair: text of the later event's field begins with, or equals, the earlier one's."""
+
+    earlier: FieldNames
+    later: FieldNames
+
+
 Sample = dict[str, Any] | list[dict[str, Any]]
 _Samples = Annotated[list[Sample], Field(min_length=2)]
 
@@ -93,7 +126,10 @@ class Samples(_Strict):
 
 
 class IncidentSpec(_Strict):
-    """The block itself; `attacker` and `victim` name fields, of which the first that has a value counts."""
+    """The block itself; `attacker` and `victim` name fields, of which the first that has a value counts.
+
+    `require`, `weights`, `unless` and `match` say of a correlation what Sigma has no words for.
+    """
 
     family: Family
     classification: Classification
@@ -105,6 +141,10 @@ class IncidentSpec(_Strict):
     dedup: Dedup = Dedup()
     visibility: Literal["incident", "observation"] = "incident"
     direction: Literal["on", "off"] | None = None
+    require: Require | None = None
+    weights: dict[str, Annotated[float, Field(gt=0)]] = {}
+    unless: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    match: Match | None = None
     allow: tuple[RuleAllow, ...] = ()
     attack_versions: AttackVersions = AttackVersions()
     tests: Samples

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from sentinelone_collector.detect.allow import is_allowed, is_disabled
 from sentinelone_collector.detect.correlate import detectors_of
-from sentinelone_collector.detect.engine import Detector, ParquetEvents, Source, find_hits
+from sentinelone_collector.detect.engine import ParquetEvents, Source, find_hits
 from sentinelone_collector.detect.hits import Hit, write_hits
 from sentinelone_collector.detect.ports import HitStore
 from sentinelone_collector.detect.ruleset import Ruleset
+from sentinelone_collector.detect.storm import calm
 from sentinelone_collector.errors import LakeError
 from sentinelone_collector.instances import Instance, RuleSettings
 from sentinelone_collector.lake import Storage, day_prefix, object_key, parse_key, read_receipt
@@ -52,10 +53,15 @@ def tag(
         job = _Job(instance, stream, console, lake, store, ruleset, now)
         if lake.digest(object_key("events", instance.slug, stream, window)) is None:
             raise LakeError(f"{instance.slug}/{stream} {window} has no events in the lake; run normalize for it first")
-        later = job.tagged_after(window)
-        hits = job.evaluate([window, *later])
-        job.keep(window, hits[window])
-        retagged = [other for other in later if job.keep(other, hits[other])]
+        hits, influence = job.evaluate([window])
+        # Later windows may still hold what an earlier content of this window gave them
+        before = store.tagged_influence(instance.slug, stream, window)
+        later = job.tagged_after(window, max(influence, ruleset.reach if before is None else before))
+        retagged = []
+        if later:
+            hits_later, _ = job.evaluate(later)
+            retagged = [other for other in later if job.keep(other, hits_later[other], None)]
+        job.keep(window, hits[window], influence)
         return Tagged(
             instance=instance.slug,
             stream=stream,
@@ -80,15 +86,17 @@ class _Job:
     ruleset: Ruleset
     now: Callable[[], datetime]
 
-    def tagged_after(self, window: Window) -> list[Window]:
-        """Return the windows whose hits may depend on the window's events, in order."""
-        slug, until = self.instance.slug, window.end + self.ruleset.reach
+    def tagged_after(self, window: Window, reach: timedelta) -> list[Window]:
+        """Return the windows whose hits may depend on the window's events that reach so far, in order."""
+        if not reach:
+            return []
+        slug, until = self.instance.slug, window.end + reach
         have_events = set(events_between(self.lake, slug, self.stream, window.start, until))
         tagged = _windows(self.lake, "hits", (slug, self.stream), window.start, until)
         return [other for other in tagged if other in have_events and other != window]
 
-    def evaluate(self, windows: Sequence[Window]) -> dict[Window, list[Hit]]:
-        """Return the hits of each window."""
+    def evaluate(self, windows: Sequence[Window]) -> tuple[dict[Window, list[Hit]], timedelta]:
+        """Return the hits of each window, and how far their events can influence later ones."""
         return find_window_hits(
             windows,
             instance=self.instance.slug,
@@ -99,8 +107,11 @@ class _Job:
             settings=self.instance.rules,
         )
 
-    def keep(self, window: Window, hits: Sequence[Hit]) -> bool:
-        """Write the window's hits where they changed; say whether its receipt has to be written again."""
+    def keep(self, window: Window, hits: Sequence[Hit], influence: timedelta | None) -> bool:
+        """Write the window's hits where they changed; say whether its receipt has to be written again.
+
+        `influence` is None where it is as it was.
+        """
         key = object_key("hits", self.instance.slug, self.stream, window)
         with self.lake.scratch() as folder:
             path = folder / "hits.parquet"
@@ -116,6 +127,9 @@ class _Job:
             self.store.replace_hits(
                 slug, self.stream, window, console=self.console, digest=digest, hits=hits, now=self.now()
             )
+        # Written last: as long as it is missing, a retry looks at every window that can be concerned
+        if influence is not None and self.store.tagged_influence(slug, self.stream, window) != influence:
+            self.store.set_influence(slug, self.stream, window, influence)
         receipt = read_receipt(self.lake, slug, self.stream, window)
         return changed or (receipt is not None and (receipt.hits, receipt.hits_sha256) != (len(hits), digest))
 
@@ -130,26 +144,39 @@ def find_window_hits(
     ruleset: Ruleset,
     settings: RuleSettings,
     only: str | None = None,
-) -> dict[Window, list[Hit]]:
-    """Return the hits of each window, of all rules that are on (or of the rule `only`), in order."""
+) -> tuple[dict[Window, list[Hit]], timedelta]:
+    """Return the hits of each window, of all rules that are on (or of the rule `only`), in order.
+
+    Beside them stands how far the windows' events can influence hits of later windows.
+    """
     rules = [rule for rule in ruleset.incident_rules if not is_disabled(rule, settings) and only in {None, rule.name}]
-    detectors = detectors_of(tuple(rules))
-    reach = _reach(detectors)
-    begin, end = min(window.start for window in windows) - reach, max(window.end for window in windows)
-    found: dict[Window, dict[str, Hit]] = {window: {} for window in windows}
-    seen = events_between(lake, instance, stream, begin, end)
-    with local_sources(lake, instance, stream, seen) as sources:
-        wanted = frozenset(number for number, source in enumerate(sources) if source.window in found)
-        for hit, numbers, who in find_hits(ruleset, detectors, ParquetEvents(sources), wanted, console=console):
-            if is_allowed(ruleset.by_name[hit.rule_id], hit, who, settings):
-                continue
-            for number in wanted.intersection(numbers):
-                found[sources[number].window][hit.hit_id] = hit
-    return {window: sorted(hits.values(), key=lambda hit: hit.order) for window, hits in found.items()}
+    wanted, end = sorted(windows), max(window.end for window in windows)
+    found: dict[Window, dict[str, Hit]] = {window: {} for window in wanted}
+    with ExitStack() as stack:
+        sources = stack.enter_context(local_sources(lake, instance, stream, wanted))
 
+        def earlier(back: timedelta) -> ParquetEvents | None:
+            begin = wanted[0].start - back
+            more = [other for other in events_between(lake, instance, stream, begin, end) if other not in found]
+            opened = stack.enter_context(local_sources(lake, instance, stream, more))
+            return ParquetEvents(opened, first=len(sources)) if opened else None
 
-def _reach(detectors: Sequence[Detector]) -> timedelta:
-    return max(detector.reach for detector in detectors)
+        looked = find_hits(
+            ruleset,
+            detectors_of(tuple(rules)),
+            ParquetEvents(sources),
+            frozenset(range(len(sources))),
+            console=console,
+            earlier=earlier,
+        )
+        for hit, numbers, who in looked.found:
+            if not is_allowed(ruleset.by_name[hit.rule_id], hit, who, settings):
+                for number in numbers:
+                    if number < len(sources):
+                        found[sources[number].window][hit.hit_id] = hit
+    return {window: calm(list(hits.values()), window, console=console) for window, hits in found.items()}, (
+        looked.influence
+    )
 
 
 def events_between(lake: Storage, instance: str, stream: str, start: datetime, end: datetime) -> list[Window]:

@@ -97,7 +97,8 @@ def _run(ruleset: Ruleset, rules: list[Rule], samples: list[_Sample]) -> list[in
     counts = [0] * len(samples)
     events = _SampleEvents(_table(ruleset, samples))
     wanted = frozenset(range(len(samples)))
-    for hit, numbers, _ in find_hits(ruleset, detectors_of(tuple(rules)), events, wanted, console="samples.invalid"):
+    looked = find_hits(ruleset, detectors_of(tuple(rules)), events, wanted, console="samples.invalid")
+    for hit, numbers, _ in looked.found:
         for number in numbers:
             counts[number] += samples[number].rule.name == hit.rule_id
     return counts

@@ -80,6 +80,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     status_changed_at: str | None
     snooze_until: str | None
     created_at: str
+    assignee: str | None = None
     instances: tuple[str, ...] = ()
     hits: tuple[IncidentHit, ...] = ()
     notes: tuple[Note, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,30 @@ class Store:
         with self.reading() as connection:
             found: str | None = connection.execute(query).scalar_one_or_none()
         return found
+
+    def tagged_influence(self, instance: str, stream: str, window: Window) -> timedelta | None:
+        """Return how far the window's events influence later hits, None where nobody has noted it."""
+        from sqlalchemy import select
+
+        from sentinelone_collector.store.tables import tagged_windows as table
+
+        query = select(table.c.influence).where(
+            table.c.instance == instance, table.c.stream == stream, table.c.window == window.name
+        )
+        with self.reading() as connection:
+            found: int | None = connection.execute(query).scalar_one_or_none()
+        return None if found is None else timedelta(milliseconds=found)
+
+    def set_influence(self, instance: str, stream: str, window: Window, influence: timedelta) -> None:
+        """Note how far the events of a tagged window influence hits of later windows."""
+        from sqlalchemy import update
+
+        from sentinelone_collector.store.tables import tagged_windows as table
+
+        here = (table.c.instance == instance, table.c.stream == stream, table.c.window == window.name)
+        with self.engine.begin() as connection:
+            milliseconds = int(influence / timedelta(milliseconds=1))
+            connection.execute(update(table).where(*here).values(influence=milliseconds))
 
     def replace_hits(
         self,
@@ -179,6 +203,19 @@ class Store:
         with self.engine.begin() as connection:
             found = reading.resolve(connection, incident_id)
             writing.add_note(connection, found, text, author=author, at=_iso(now))
+        return self.get_incident(found, now=now)
+
+    def assign_incident(
+        self, incident_id: str, assignee: str, note: str = "", *, author: str, now: datetime
+    ) -> Incident:
+        """Give an incident to somebody, or with an empty name to nobody; raise `UsageError` for an unknown id."""
+        from sentinelone_collector.store import reading, writing
+
+        with self.engine.begin() as connection:
+            found = reading.resolve(connection, incident_id)
+            writing.assign(connection, found, assignee.strip() or None, author=author, at=_iso(now))
+            if note.strip():
+                writing.add_note(connection, found, note, author=author, at=_iso(now))
         return self.get_incident(found, now=now)
 
     def _change(

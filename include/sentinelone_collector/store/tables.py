@@ -40,6 +40,7 @@ tagged_windows = Table(
     Column("window", String(40), primary_key=True),
     Column("digest", String(64), nullable=False),
     Column("hits", Integer, nullable=False),
+    Column("influence", BigInteger),  # ms; null until all windows that it concerns were tagged again
 )
 
 incidents = Table(
@@ -72,6 +73,7 @@ incidents = Table(
     Column("status_changed_at", String(40)),
     Column("snooze_until", String(40)),
     Column("created_at", String(40), nullable=False),
+    Column("assignee", Text),
     Index("ix_incidents_listing", "superseded", "status", "last_seen"),
     Index("ix_incidents_rule_id", "rule_id"),
 )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, update  # noqa: TID253  # imported in
 
 from sentinelone_collector.store.tables import history, incidents, ledger, notes
 
-__all__ = ["add_note", "log", "record_delivery", "set_status", "upsert"]
+__all__ = ["add_note", "assign", "log", "record_delivery", "set_status", "upsert"]
 
 
 def upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], *, update_existing: bool) -> None:
@@ -59,6 +59,12 @@ def set_status(
     )
     kind = {"open": "reopened"}.get(status, status)
     log(connection, incident_id, kind, detail or reason or until or "", author=author, at=at)
+
+
+def assign(connection: Connection, incident_id: str, assignee: str | None, *, author: str, at: str) -> None:
+    """Change who works on an incident and write that into its history."""
+    connection.execute(update(incidents).where(incidents.c.id == incident_id).values(assignee=assignee))
+    log(connection, incident_id, "assigned", assignee or "nobody", author=author, at=at)
 
 
 def record_delivery(connection: Connection, row: dict[str, Any]) -> None:

@@ -1,0 +1,28 @@
+"""Which keys a rule file may have, and where in it a complaint of pySigma belongs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["CORRELATION_KEYS", "KEYS", "PLACES"]
+
+_WHAT = {"title", "id", "name", "description", "status", "level", "tags", "falsepositives", "references", "related"}
+_WHO = {"author", "license", "date", "modified", "taxonomy", "scope", "fields"}
+KEYS: Final = frozenset(_WHAT | _WHO | {"logsource", "detection", "correlation", "x-incident"})
+CORRELATION_KEYS: Final = frozenset({"type", "rules", "generate", "group-by", "timespan", "condition", "aliases"})
+PLACES: Final = {  # what pySigma complains about, by the name of its error -> where that stands
+    "SigmaConditionError": ("detection", "condition"),
+    "SigmaCorrelationConditionError": ("correlation", "condition"),
+    "SigmaCorrelationRuleError": ("correlation",),
+    "SigmaCorrelationTypeError": ("correlation", "type"),
+    "SigmaTimespanError": ("correlation", "timespan"),
+    "SigmaIdentifierError": ("id",),
+    "SigmaLevelError": ("level",),
+    "SigmaLogsourceError": ("logsource",),
+    "SigmaStatusError": ("status",),
+    "SigmaDateError": ("date",),
+    "SigmaModifiedError": ("modified",),
+    "SigmaTitleError": ("title",),
+    "SigmaNameError": ("name",),
+    "SigmaDescriptionError": ("description",),
+}
