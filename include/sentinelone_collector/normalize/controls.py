@@ -29,7 +29,7 @@ def peripheral(activity: Activity) -> None:
         _operation(activity)
         return
     if text(get("eventtype")) in _GONE:
-        row.update(activity.route.bases["disconnect"])
+        row.parts = (activity.route.bases["disconnect"], *row.parts[1:])
     row["peripheral_device.name"] = name
     put(row, "peripheral_device.uid", uid)
     put(row, "peripheral_device.class", kind)
@@ -72,9 +72,9 @@ def _single(condition: Any) -> str | None:
 
 def _operation(activity: Activity) -> None:
     row, get = activity.row, activity.data.get
-    row.update(activity.route.bases["bare"])
-    row["api.operation"] = f"activity:{row['metadata.event_code']}"
-    row["src_endpoint.svc_name"] = row.whole().get("actor.app_name", CONSOLE)
+    row.parts = (activity.route.bases["bare"], *row.parts[1:])
+    row["api.operation"] = f"activity:{row.parts[0]['metadata.event_code']}"
+    row["src_endpoint.svc_name"] = row.parts[1].get("actor.app_name", CONSOLE)
     put(row, "status_detail", text(get("rulename")) or text(get("ruleid")))
 
 

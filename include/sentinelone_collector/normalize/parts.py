@@ -75,19 +75,21 @@ class Source:
 
         Any JSON value is kept as it is, so that what is mapped from the key is what would be mapped from the fields.
         """
-        return _encode((*self._values(record), *self._data.pick(data)))
+        return _encode((self._values(record), self._data.pick(data)))
 
     def fields(self, key: bytes) -> tuple[Fields, Fields]:
         """Return the fields of a key, those of the activity and those of `data`, and nothing else."""
-        values = _decode(key)
-        own = dict(zip(self._record, values, strict=False))
-        return Declared(self._record, own), self._data.declared(values[len(self._record) :])
+        own, picked = _decode(key)
+        return Declared(self._record, dict(zip(self._record, own, strict=True))), self._data.declared(picked)
 
 
 def _attributes(names: tuple[str, ...]) -> Callable[[ActivityRecord], tuple[Any, ...]]:
     if len(names) > 1:
         return attrgetter(*(ATTRIBUTES[name] for name in names))
-    return lambda record: tuple(record.get(name) for name in names)
+    if not names:
+        return lambda _: ()
+    only = attrgetter(ATTRIBUTES[names[0]])
+    return lambda record: (only(record),)
 
 
 class Plan:

@@ -23,7 +23,6 @@ from sentinelone_collector.normalize.values import EARLIEST_MS, LATEST_MS
 
 __all__ = ["quick_reader"]
 
-_UNMAPPED: Final = "unmapped"
 _PATHS: Final = (
     "time",
     "metadata.uid",
@@ -33,8 +32,9 @@ _PATHS: Final = (
     "metadata.tenant_uid",
     "raw_data",
     "message",
-    _UNMAPPED,
+    "unmapped",
 )
+_UNMAPPED: Final = 8
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _TIME_LENGTH: Final = len("2026-11-22T10:00:00.123456Z")
@@ -80,15 +80,19 @@ def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
             return None
         parts = plan.parts(record, data)
         event_uid = uid_of(uid)
-        values = [time, event_uid, uid, log_name, created, account, line, message]
         paths = _PATHS
+        values = [time, event_uid, uid, log_name, created, account, line, message, None]
         if route.object in ONE_OFF:
-            row = Row(zip(_PATHS, values, strict=False))
+            row = Row()
+            row["metadata.original_event_uid"] = uid
             row.parts = parts
             one_off(route, row, record, data)
-            paths, values = (*row, _UNMAPPED), list(row.values())
+            parts = row.parts
+            del row["metadata.original_event_uid"]
+            paths = (*_PATHS, *row)
+            values += row.values()
         record.account_id = record.activity_type = record.created_at = record.id = record.primary_description = None
-        values.append(encode(record))
+        values[_UNMAPPED] = encode(record)
         return time, event_uid, paths, values, parts
 
     return read

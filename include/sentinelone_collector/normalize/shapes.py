@@ -69,7 +69,10 @@ class Picker:
 def _pick(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     if len(keys) > 1:
         return itemgetter(*keys)
-    return lambda values: tuple(values[key] for key in keys)
+    if not keys:
+        return lambda _: ()
+    (only,) = keys
+    return lambda values: (values[only],)
 
 
 class Shape:
