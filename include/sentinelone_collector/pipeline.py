@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     from sentinelone_collector.source import Console
     from sentinelone_collector.store import Store
 
-__all__ = ["TASKS", "Installation", "utc_now"]
-
-TASKS = ("fetch", "normalize", "tag", "deliver")
+__all__ = ["Installation", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -228,7 +226,7 @@ class Installation:
         )
 
     def collect(self, instance: Instance, stream: str, window: Window, *, start_at: str = "fetch") -> Delivered:
-        """Run the tasks of a window from `start_at` (one of `TASKS`) on.
+        """Run the tasks of a window from `start_at` (the name of a task) on.
 
         Later tasks than fetch take what they need of the earlier ones from the window's receipt; raise `UsageError`
         where it has none.
@@ -280,11 +278,17 @@ class Installation:
             passes=receipt.passes,
         )
 
-    def missing(self, instance: Instance, stream: str) -> Iterator[Window]:
-        """Yield, in order, the settled windows since the begin of the collection that lack a (matching) receipt."""
+    def missing(
+        self, instance: Instance, stream: str, *, complete: Collection[Window] | None = None
+    ) -> Iterator[Window]:
+        """Yield, in order, the settled windows since the begin of the collection that lack a (matching) receipt.
+
+        `complete` are the windows with a receipt, where the caller has listed them already.
+        """
         from sentinelone_collector.lake import windows_with_receipt
 
-        complete = set(windows_with_receipt(self.lake, instance.slug, stream))
+        if complete is None:
+            complete = set(windows_with_receipt(self.lake, instance.slug, stream))
         for window in instance.calendar.due(self.now()):
             if window not in complete or not self._reaches_back(instance, stream, window):
                 yield window

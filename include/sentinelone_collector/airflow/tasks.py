@@ -124,31 +124,33 @@ def _in_airflow_terms() -> Iterator[None]:
         raise AirflowFailException(str(error)) from error
 
 
-def _run(slug: str, work: Callable[[Installation, Instance, Window], Any]) -> dict[str, Any]:
+def _run(slug: str, work: Callable[[Installation, Instance], Any]) -> dict[str, Any]:
     with _in_airflow_terms():
         site = installation()
-        instance = site.inventory.get(slug)
-        window = window_of(get_current_context(), instance.calendar)
-        result: dict[str, Any] = work(site, instance, window).to_dict()
+        result: dict[str, Any] = work(site, site.inventory.get(slug)).to_dict()
         return result
 
 
 def fetch_task(slug: str, stream: str) -> dict[str, Any]:
-    """Fetch the run's window of one stream."""
-    return _run(slug, lambda site, instance, window: site.fetch(instance, stream, window))
+    """Fetch the run's window of one stream; the later tasks take the window from what this one returns."""
+
+    def work(site: Installation, instance: Instance) -> Fetched:
+        return site.fetch(instance, stream, window_of(get_current_context(), instance.calendar))
+
+    return _run(slug, work)
 
 
 def normalize_task(slug: str, stream: str, fetched: dict[str, Any]) -> dict[str, Any]:
     """Normalize the fetched records."""
     known = Fetched.from_dict(fetched)
-    return _run(slug, lambda site, instance, _: site.normalize(instance, stream, known.window, known))
+    return _run(slug, lambda site, instance: site.normalize(instance, stream, known.window, known))
 
 
 def tag_task(slug: str, stream: str, fetched: dict[str, Any], normalized: dict[str, Any]) -> dict[str, Any]:
     """Tag the events with rules and raise incidents."""
     known = Fetched.from_dict(fetched)
     Normalized.from_dict(normalized)
-    return _run(slug, lambda site, instance, _: site.tag(instance, stream, known.window, known))
+    return _run(slug, lambda site, instance: site.tag(instance, stream, known.window, known))
 
 
 def deliver_task(
@@ -162,7 +164,7 @@ def deliver_task(
     known, events, hits = Fetched.from_dict(fetched), Normalized.from_dict(normalized), Tagged.from_dict(tagged)
     delivered = _run(
         slug,
-        lambda site, instance, _: site.deliver(
+        lambda site, instance: site.deliver(
             instance, stream, known.window, fetched=known, normalized=events, tagged=hits
         ),
     )

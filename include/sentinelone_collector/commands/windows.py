@@ -158,7 +158,7 @@ def coverage(
 def _coverage(site: Installation, instance: Instance, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
     for stream in instance.streams:
         complete = set(windows_with_receipt(site.lake, instance.slug, stream))
-        missing = set(site.missing(instance, stream))
+        missing = set(site.missing(instance, stream, complete=complete))
         refused = site.unavailable(instance, stream)
         for window in instance.calendar.touching(start, end):
             row: dict[str, Any] = {"instance": instance.slug, "stream": stream, "window": _span(window)}
@@ -216,7 +216,7 @@ def audit(
 def _missing(site: Installation, instance: Instance, stream: str, windows: Iterable[Window]) -> Iterator[Window]:
     """Yield the settled windows of a range that are not complete, also those before the begin of the collection."""
     complete = set(windows_with_receipt(site.lake, instance.slug, stream))
-    missing = set(site.missing(instance, stream))
+    missing = set(site.missing(instance, stream, complete=complete))
     now = site.now()
     for window in windows:
         if window in missing or (window not in complete and instance.calendar.ready_at(window) <= now):

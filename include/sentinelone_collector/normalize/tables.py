@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain, repeat, takewhile
 from operator import itemgetter
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sentinelone_collector.normalize.columns import JOINED, FlatRow, Row, flat
@@ -158,7 +157,7 @@ def _columns(rows: Sequence[FlatRow]) -> dict[str, Sequence[Any]]:
     Rows mostly begin with the same paths, which is worth a shorter way.
     """
     every = {id(row[2]): row[2] for row in rows}.values()
-    common = commonprefix(list(every))
+    common = [names[0] for names in takewhile(lambda names: len(set(names)) == 1, zip(*every, strict=False))]
     begin = len(common)
     heads = map(itemgetter(slice(begin)), map(itemgetter(3), rows))
     columns: dict[str, Any] = dict(zip(common, zip(*heads, strict=True), strict=True))
