@@ -10,15 +10,27 @@ from typing import Any
 
 from sentinelone_collector.detect import Rule, Ruleset, load_ruleset
 from sentinelone_collector.detect.spec import FAMILIES
+from sentinelone_collector.instances.model import STREAMS
 from sentinelone_collector.normalize import ocsf
+from sentinelone_collector.normalize.schema import declared
 from sentinelone_collector.normalize.table import table_rows
 from sentinelone_collector.rules import BUILT_IN
 
-__all__ = ["ACTIVITIES_PAGE", "LAYER", "PAGE", "activities_page", "navigator_layer", "rules_page"]
+__all__ = [
+    "ACTIVITIES_PAGE",
+    "ATHENA",
+    "LAYER",
+    "PAGE",
+    "activities_page",
+    "athena_table",
+    "navigator_layer",
+    "rules_page",
+]
 
 PAGE = Path(__file__).resolve().parent / "rules.md"
 LAYER = PAGE.with_name("attack-navigator.json")
 ACTIVITIES_PAGE = PAGE.parent / "reference" / "activities.md"
+ATHENA = PAGE.parent / "reference" / "athena.sql"
 _GOLDEN = PAGE.parents[1] / "tests" / "normalize" / "golden" / "activities"
 _TITLES = {
     "administrative_actions": "Administrative actions",
@@ -183,7 +195,49 @@ def _told_by(row: Mapping[str, str]) -> str:
     return "; ".join(filter(None, (direction, change)))
 
 
+_ATHENA_TYPES = {
+    "string": "string",
+    "json": "string",
+    "int32": "int",
+    "int64": "bigint",
+    "bool": "boolean",
+    "double": "double",
+}
+_ATHENA_TAIL = """PARTITIONED BY (`instance` string, `stream` string, `day` string)
+STORED AS PARQUET
+LOCATION 's3://BUCKET/PREFIX/events/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.instance.type' = 'enum',
+  'projection.instance.values' = 'SLUG,SLUG',
+  'projection.stream.type' = 'enum',
+  'projection.stream.values' = '{streams}',
+  'projection.day.type' = 'date',
+  'projection.day.format' = 'yyyy-MM-dd',
+  'projection.day.range' = '2020-01-01,NOW',
+  'storage.location.template' = 's3://BUCKET/PREFIX/events/instance=${{instance}}/stream=${{stream}}/day=${{day}}/'
+);
+"""
+
+
+def athena_table() -> str:
+    """Return the statement that makes the event files a table of Amazon Athena."""
+    columns = ",\n".join(f"  `{name}` {_athena_type(spec)}" for name, spec in declared().items())
+    head = "-- Written by `python docs/generate.py` from event_schema.json.\n"
+    tail = _ATHENA_TAIL.format(streams=",".join(STREAMS))
+    return f"{head}CREATE EXTERNAL TABLE sentinelone_events (\n{columns}\n)\n{tail}"
+
+
+def _athena_type(spec: Any) -> str:
+    if isinstance(spec, list):
+        return f"array<{_athena_type(spec[0])}>"
+    if isinstance(spec, Mapping):
+        return f"struct<{','.join(f'{name}:{_athena_type(inner)}' for name, inner in spec.items())}>"
+    return _ATHENA_TYPES[spec]
+
+
 if __name__ == "__main__":
     LAYER.write_text(navigator_layer(load_ruleset(BUILT_IN)), encoding="utf-8")
     PAGE.write_text(rules_page(load_ruleset(BUILT_IN)), encoding="utf-8")
     ACTIVITIES_PAGE.write_text(activities_page(), encoding="utf-8")
+    ATHENA.write_text(athena_table(), encoding="utf-8")

@@ -207,6 +207,7 @@ def test_the_generated_pages_are_up_to_date() -> None:
     pages = {
         generate.PAGE: generate.rules_page(load_ruleset(BUILT_IN)),
         generate.ACTIVITIES_PAGE: generate.activities_page(),
+        generate.ATHENA: generate.athena_table(),
         generate.LAYER: generate.navigator_layer(load_ruleset(BUILT_IN)),
     }
     for path, text in pages.items():
