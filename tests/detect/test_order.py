@@ -72,7 +72,9 @@ def in_order(few: Ruleset, tmp_path_factory: pytest.TempPathFactory) -> tuple[An
     return result
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_any_order_of_windows_with_repeats_gives_the_same_hits_and_incidents(
     data: st.DataObject, few: Ruleset, in_order: Any, tmp_path_factory: pytest.TempPathFactory

@@ -17,7 +17,9 @@ from sentinelone_collector.simulator.history import History
 from sentinelone_collector.simulator.org import build_organisation
 from sentinelone_collector.simulator.records import Draft
 
-BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 SECONDS = st.integers(-4 * 86_400, 1_800)
 
 

@@ -33,7 +33,9 @@ TIMES = {
 """By stream: the time parameter of windows, the sort key, and where the time stands in a record."""
 
 OPTIONS: dict[str, Any] = {"users": 20, "records_per_day": 3_000, "days": 12, "rate_limits": False}
-BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def make(**options: Any) -> Simulator:
