@@ -7,7 +7,7 @@ Attributes keep their OCSF names and nesting; an attribute that an event lacks i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["declared", "event_schema", "json_columns", "leaf_columns"]
+__all__ = ["declared", "event_schema", "json_columns", "leaf_columns", "text_columns"]
 
 
 @cache
@@ -72,14 +72,20 @@ def _json_paths(spec: Any, path: str) -> list[str]:
 @cache
 def leaf_columns() -> tuple[str, ...]:
     """Return the dotted paths of all Parquet columns, in order, as Parquet names them."""
-    return tuple(_leaf_paths(declared(), ""))
+    return tuple(path for path, _ in _leaf_paths(declared(), ""))
 
 
-def _leaf_paths(spec: Any, path: str) -> list[str]:
+@cache
+def text_columns() -> frozenset[str]:
+    """Return the dotted paths of the Parquet columns that hold texts."""
+    return frozenset(path for path, kind in _leaf_paths(declared(), "") if kind in {"string", "json"})
+
+
+def _leaf_paths(spec: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(spec, list):
-        return _leaf_paths(spec[0], f"{path}.list.element")
-    if isinstance(spec, Mapping):
-        return [
-            found for name, inner in spec.items() for found in _leaf_paths(inner, f"{path}.{name}" if path else name)
-        ]
-    return [path]
+        yield from _leaf_paths(spec[0], f"{path}.list.element")
+    elif isinstance(spec, Mapping):
+        for name, inner in spec.items():
+            yield from _leaf_paths(inner, f"{path}.{name}" if path else name)
+    else:
+        yield path, spec
