@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from sentinelone_collector.errors import UsageError
 
-__all__ = ["DAY", "Calendar", "Window", "as_utc", "compact", "parse_compact", "parse_time"]
+__all__ = ["DAY", "Calendar", "Window", "as_utc", "compact", "iso", "parse_compact", "parse_time"]
 
 DAY = timedelta(days=1)
 _COMPACT = "%Y%m%dT%H%M%SZ"
@@ -72,7 +72,7 @@ class Window:
         object.__setattr__(self, "end", end)
 
     def __str__(self) -> str:
-        return f"[{_iso(self.start)}, {_iso(self.end)})"
+        return f"[{iso(self.start)}, {iso(self.end)})"
 
     @property
     def name(self) -> str:
@@ -98,7 +98,8 @@ class Window:
         return self.start < other.end and other.start < self.end
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """Return a moment in UTC as ISO 8601 text that ends in Z."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
@@ -159,7 +160,7 @@ class Calendar:
         """Yield, in order, every window that shares a moment with `[start, end)`."""
         start, end = as_utc(start), as_utc(end)
         if start >= end:
-            raise UsageError(f"the range from {_iso(start)} to {_iso(end)} is empty; --from must be before --to")
+            raise UsageError(f"the range from {iso(start)} to {iso(end)} is empty; --from must be before --to")
         window = self.window_at(start)
         while window.start < end:
             yield window

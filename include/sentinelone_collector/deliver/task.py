@@ -39,7 +39,7 @@ from sentinelone_collector.lake import (
     write_receipt,
 )
 from sentinelone_collector.results import Delivered, Delivery, Fetched, Normalized, Tagged
-from sentinelone_collector.windows import Window
+from sentinelone_collector.windows import Window, iso
 
 __all__ = ["deliver"]
 
@@ -96,15 +96,11 @@ def deliver(
     return Delivered(
         instance=instance.slug,
         stream=stream,
-        start=_iso(window.start),
-        end=_iso(window.end),
+        start=iso(window.start),
+        end=iso(window.end),
         deliveries=tuple(deliveries),
         receipt=object_key("receipts", instance.slug, stream, window),
     )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _check_conserved(what: str, fetched: Fetched, normalized: Normalized) -> None:
@@ -120,7 +116,7 @@ def _receipt(fetched: Fetched, normalized: Normalized, tagged: Tagged, window: W
     return Receipt(
         instance=fetched.instance,
         stream=fetched.stream,
-        window=ReceiptWindow(_iso(window.start), _iso(window.end)),
+        window=ReceiptWindow(iso(window.start), iso(window.end)),
         console=fetched.console,
         collected_from=fetched.collected_from,
         expected=fetched.expected,

@@ -16,6 +16,7 @@ import msgspec
 from sentinelone_collector.errors import CollectorError
 from sentinelone_collector.lake import Storage, catalogue_key
 from sentinelone_collector.results import Normalized
+from sentinelone_collector.windows import iso
 
 if TYPE_CHECKING:
     from sentinelone_collector.source import Console
@@ -62,7 +63,7 @@ def refresh_catalogue(
     held = _held(instance, lake)
     if held is not None and held.console == console.host and not _due(held, moment):
         return
-    read_at = moment.isoformat().replace("+00:00", "Z")
+    read_at = iso(moment)
     try:
         listed = console.begin(patience=_PATIENCE).items(_PATH, permission="Activity Page.view")
     except CollectorError as error:

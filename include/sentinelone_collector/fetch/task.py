@@ -33,7 +33,7 @@ from sentinelone_collector.source.answers import CountRejected
 from sentinelone_collector.source.console import Console
 from sentinelone_collector.source.endpoint import Pass, Stream
 from sentinelone_collector.source.scope import scope_filters
-from sentinelone_collector.windows import Window, as_utc
+from sentinelone_collector.windows import Window, as_utc, iso
 
 __all__ = ["fetch"]
 
@@ -104,7 +104,7 @@ class _Task:
         if now < ready:
             ready_in = (ready - now).total_seconds()
             raise WindowOpen(
-                f"{self.where}: can be fetched from {_iso(ready)} on, its end plus {self.instance.settle} to settle: "
+                f"{self.where}: can be fetched from {iso(ready)} on, its end plus {self.instance.settle} to settle: "
                 f"wait {ready_in:.0f} s",
                 ready_in=ready_in,
             )
@@ -227,10 +227,10 @@ class _Task:
         return Fetched(
             instance=self.instance.slug,
             stream=self.stream.name,
-            start=_iso(self.window.start),
-            end=_iso(self.window.end),
+            start=iso(self.window.start),
+            end=iso(self.window.end),
             console=self.console.host,
-            collected_from=_iso(self.instance.collected_from(self.window)),
+            collected_from=iso(self.instance.collected_from(self.window)),
             expected=packed.expected,
             fetched=fetched,
             duplicates=fetched - packed.lines,
@@ -239,7 +239,7 @@ class _Task:
             raw_sha256=packed.sha256,
             raw_bytes=packed.size,
             requests=self.console.requests,
-            fetched_at=_iso(fetched_at),
+            fetched_at=iso(fetched_at),
             kept=packed.kept,
             later=packed.later,
             proof=weakest(count.proof for count in passes),
@@ -264,7 +264,3 @@ def _results(futures: Sequence[Future[_T]]) -> list[_T]:
     for future in done:
         future.result()
     return [future.result() for future in futures]
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

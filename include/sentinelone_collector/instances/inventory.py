@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances.model import SLUG, Instance, duration_text
+from sentinelone_collector.windows import iso
 
 __all__ = [
     "DEFAULT_HISTORY_LIMIT",
@@ -179,10 +180,10 @@ def dump_instance(instance: Instance) -> str:
     content: dict[str, Any] = {
         "name": instance.name,
         "connection_id": instance.connection_id,
-        "live_since": _time_text(instance.live_since),
+        "live_since": iso(instance.live_since),
     }
     if instance.collection_start is not None:
-        content["collection_start"] = _time_text(instance.collection_start)
+        content["collection_start"] = iso(instance.collection_start)
     content |= {
         "every": duration_text(instance.every),
         "settle": duration_text(instance.settle),
@@ -192,10 +193,6 @@ def dump_instance(instance: Instance) -> str:
         "rules": instance.rules.model_dump(mode="json", exclude_none=True),
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-
-
-def _time_text(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def write_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:

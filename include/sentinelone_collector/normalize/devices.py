@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from sentinelone_collector.normalize.columns import Row
-from sentinelone_collector.normalize.ocsf import OTHER, Observable, caption, observable
+from sentinelone_collector.normalize.ocsf import MACHINES, OTHER, SYSTEMS, Observable, caption, observable
 from sentinelone_collector.normalize.record import VENDOR
 from sentinelone_collector.normalize.sections import Section
 from sentinelone_collector.normalize.values import text
@@ -29,8 +29,6 @@ __all__ = [
 ]
 
 AGENT: Final = "SentinelOne Agent"
-_MACHINES: Final[Mapping[str, int]] = {"unknown": 0, "server": 1, "desktop": 2, "laptop": 3}
-_SYSTEMS: Final[Mapping[str, int]] = {"windows": 100, "linux": 200, "macos": 300, "osx": 300}
 _LEGACY: Final = "windows_legacy"
 _IDENTITIES: Final = ("device.uid", "device.hostname", "device.ip", "device.name", "device.instance_uid")
 
@@ -60,7 +58,7 @@ def known(row: Row) -> bool:
 def machine(row: Row, section: Section, *fields: str) -> None:
     """Write the kind of machine from the first field that OCSF has a word for, else the vendor's own word."""
     for field in fields:
-        kind = section.choice(field, _MACHINES)
+        kind = section.choice(field, MACHINES)
         if kind is not None:
             row["device.type_id"], row["device.type"] = kind, caption("device", kind)
             return
@@ -76,7 +74,7 @@ def system(row: Row, section: Section, family: str, name: str, version: str) -> 
     if text(section.peek(family)) is None and text(section.peek(name)) is None:
         return
     legacy = section.word(family) == _LEGACY  # the family alone tells it, so the word stays among the unmapped
-    kind = _SYSTEMS["windows"] if legacy else section.choice(family, _SYSTEMS)
+    kind = SYSTEMS["windows"] if legacy else section.choice(family, SYSTEMS)
     told = text(section.peek(family))
     row["device.os.name"] = section.text(name) or told
     if kind is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.files import present
 from sentinelone_collector.normalize.ocsf import OTHER, Observable, caption, observable
 from sentinelone_collector.normalize.shapes import Fields
 from sentinelone_collector.normalize.values import email, epoch_ms, ips, number, text
@@ -87,19 +88,19 @@ def _evidence(finding: Finding) -> dict[str, Any]:
         parent = _process(finding, "sourceparentprocess", "sourceparentprocesspath", None)
         if parent:
             process["parent_process"] = parent
-    return _present(
+    return present(
         process=process,
         file=file(None, text(data.get("tgtfilepath")), (data.get("tgtfilehashsha1"), data.get("tgtfilehashsha256"))),
         src_endpoint=_address(finding, "src"),
         dst_endpoint=_address(finding, "dst"),
-        query=_present(hostname=text(data.get("dnsrequest"))),
+        query=present(hostname=text(data.get("dnsrequest"))),
         user=_login(data),
     )
 
 
 def _login(data: Fields) -> dict[str, Any]:
     name = text(data.get("loginsusername"))
-    return {} if name is None else _present(name=name, domain=text(data.get("loginaccountdomain")))
+    return {} if name is None else present(name=name, domain=text(data.get("loginaccountdomain")))
 
 
 def _process(finding: Finding, prefix: str, path: str, seen: str | None) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def _process(finding: Finding, prefix: str, path: str, seen: str | None) -> dict
     image = file(name, text(data.get(path)), tuple(data.get(prefix + kind) for kind in ("md5", "sha1", "sha256")))
     if seen is not None:
         _hash_observables(finding, f"{seen}.file", image)
-    return _present(
+    return present(
         pid=pid,
         uid=uid,
         name=name,
@@ -133,7 +134,7 @@ def _address(finding: Finding, side: str) -> dict[str, Any]:
     if not addresses:
         return {}
     finding.observables.append(observable(f"evidences.{side}_endpoint.ip", 2, addresses[0]))
-    return _present(ip=addresses[0], port=number(finding.data.get(side + "port"), bits=_PORT_BITS) or None)
+    return present(ip=addresses[0], port=number(finding.data.get(side + "port"), bits=_PORT_BITS) or None)
 
 
 def threat(finding: Finding) -> None:
@@ -211,12 +212,8 @@ def file(name: str | None, path: str | None, hashes: tuple[Any, ...]) -> dict[st
         for value in hashes
         if (kind := hash_kind(value))
     ]
-    return _present(name=name, type_id=1, type="Regular File", path=path, hashes=found)
+    return present(name=name, type_id=1, type="Regular File", path=path, hashes=found)
 
 
 def _hash_observables(finding: Finding, path: str, image: Mapping[str, Any]) -> None:
     finding.observables.extend(observable(f"{path}.hashes", 8, entry["value"]) for entry in image.get("hashes", ()))
-
-
-def _present(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None and value not in ({}, [])}

@@ -11,7 +11,7 @@ from sentinelone_collector.normalize.columns import JOINED, Row
 from sentinelone_collector.normalize.controls import connection, peripheral
 from sentinelone_collector.normalize.entities import ENTITIES, entity_reads, resource, resource_reads
 from sentinelone_collector.normalize.findings import Finding, alert, hash_kind, incident, put, threat
-from sentinelone_collector.normalize.ocsf import Observable, caption, observable
+from sentinelone_collector.normalize.ocsf import MACHINES, SYSTEMS, Observable, caption, observable
 from sentinelone_collector.normalize.record import VENDOR
 from sentinelone_collector.normalize.shapes import Fields, Folded
 from sentinelone_collector.normalize.table import Route
@@ -22,8 +22,6 @@ __all__ = ["DEVICE_READS", "OBJECTS", "ONE_OFF", "Activity", "actor_role", "devi
 _WITH_ENDPOINT: Final = frozenset({3001, 3002, 3004, 3005, 6003})  # classes that have a src_endpoint
 _API_ACTIVITY: Final = 6003
 _ON_USERS: Final = frozenset({"login", "user", "role_change"})
-_MACHINES = {"server": 1, "desktop": 2, "laptop": 3}
-_SYSTEMS = {"windows": 100, "linux": 200, "macos": 300, "osx": 300}
 _ADMIN, _SERVICE, _OTHER = 2, 4, 99
 _BY_HAND: Final = frozenset({"On-Demand Scan", "CIS Scan"})
 # Which fields the functions below read; `.x` is a field of the record itself, the others stand in `data`.
@@ -70,7 +68,7 @@ def device(activity: Finding) -> None:
     host = text(data.get("computername")) or text(data.get("origagentname"))
     if uid is None and host is None:
         return
-    kind = _MACHINES.get(text(data.get("origagentmachinetype")) or "", 0)
+    kind = MACHINES.get(text(data.get("origagentmachinetype")) or "", 0)
     row["device.type_id"] = kind
     row["device.type"] = caption("device", kind)
     if uid is not None:
@@ -119,7 +117,7 @@ def _device_scope(record: Fields, data: Fields, row: Row) -> None:
 
 def _device_system(activity: Finding) -> None:
     family = text(activity.record.get("osFamily")) or text(activity.data.get("origagentosfamily"))
-    kind = _SYSTEMS.get((family or "").lower())
+    kind = SYSTEMS.get((family or "").lower())
     if kind is not None:
         row = activity.row
         row["device.os.type_id"] = kind

@@ -8,7 +8,18 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["ACTIVITIES", "CLASSES", "OTHER", "VERSION", "Observable", "caption", "classification", "observable"]
+__all__ = [
+    "ACTIVITIES",
+    "CLASSES",
+    "MACHINES",
+    "OTHER",
+    "SYSTEMS",
+    "VERSION",
+    "Observable",
+    "caption",
+    "classification",
+    "observable",
+]
 
 VERSION: Final = "1.8.0"
 OTHER: Final = 99
@@ -199,6 +210,12 @@ _CAPTIONS = MappingProxyType(
         ),
     }
 )
+MACHINES: Final = MappingProxyType({"unknown": 0, "server": 1, "desktop": 2, "laptop": 3})
+"""Types of a device by the vendor's words."""
+
+SYSTEMS: Final = MappingProxyType({"windows": 100, "linux": 200, "macos": 300, "osx": 300})
+"""Types of an operating system by the vendor's words."""
+
 _OBSERVABLES = dict(_CAPTIONS["observable"])
 Observable = tuple[str, int, str, str]
 

@@ -23,7 +23,7 @@ from sentinelone_collector.normalize.table import UNKNOWN_TYPE
 from sentinelone_collector.normalize.tables import TableBuilder
 from sentinelone_collector.results import Normalized
 from sentinelone_collector.source.endpoint import Stream
-from sentinelone_collector.windows import Window
+from sentinelone_collector.windows import Window, iso
 
 __all__ = ["normalize"]
 
@@ -50,24 +50,20 @@ def normalize(instance: str, stream: str, window: Window, *, console: str, lake:
         if raw is None:
             raise LakeError(f"{lake.url}/{raw_key} is missing; fetch window {window} of {instance}/{stream} first")
         context = Context(console, stream)
-        work = _Work(source, context, raw, f"{lake.url}/{raw_key}", folder)
-        work.quick = source.quick_reader(context) if source.quick_reader else None
+        quick = source.quick_reader(context) if source.quick_reader else None
+        work = _Work(source, context, quick, raw, f"{lake.url}/{raw_key}", folder)
         work.run()
         _publish(lake, work, instance, stream, window)
         return Normalized(
             instance=instance,
             stream=stream,
-            start=_iso(window.start),
-            end=_iso(window.end),
+            start=iso(window.start),
+            end=iso(window.end),
             events=work.events,
             quarantined=work.quarantined,
             events_sha256=work.events_sha256,
             unknown_types=dict(sorted(work.unknown.items())),
         )
-
-
-def _iso(moment: Any) -> str:
-    return str(moment.isoformat()).replace("+00:00", "Z")
 
 
 @dataclass(slots=True)
@@ -76,6 +72,7 @@ class _Work:
 
     stream: Stream
     context: Context
+    quick: Callable[[bytes], FlatRow | None] | None
     raw: Path
     name: str
     folder: Path
@@ -83,7 +80,6 @@ class _Work:
     quarantined: int = 0
     events_sha256: str = ""
     unknown: Counter[str] = field(default_factory=Counter)
-    quick: Callable[[bytes], FlatRow | None] | None = None
 
     @property
     def events_file(self) -> Path:

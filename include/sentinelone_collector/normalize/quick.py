@@ -1,13 +1,12 @@
 """The quick way for regular activities, which are nearly all of them; every other one goes through `map_record`.
 
-Both give the same row, which a test compares on all records it has. This one does without a dict for each row and
-without a call for each attribute: what `map_record` takes 20 µs for takes it 8.
+Both give the same row, which a test compares on all types. This one does without a dict for each row and without a call
+for each attribute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -19,7 +18,7 @@ from sentinelone_collector.normalize.objects import ONE_OFF, one_off
 from sentinelone_collector.normalize.parts import plan_of
 from sentinelone_collector.normalize.record import Context
 from sentinelone_collector.normalize.table import routes
-from sentinelone_collector.normalize.values import EARLIEST_MS, LATEST_MS
+from sentinelone_collector.normalize.values import EARLIEST_MS, LATEST_MS, console_ms
 
 __all__ = ["quick_reader"]
 
@@ -35,9 +34,6 @@ _PATHS: Final = (
     "unmapped",
 )
 _UNMAPPED: Final = 8
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_TIME_LENGTH: Final = len("2026-11-22T10:00:00.123456Z")
 
 
 def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
@@ -57,20 +53,18 @@ def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
             return None
         try:
             record = decode(line)
-            created = record.created_at
-            if len(created) != _TIME_LENGTH or created[10] != "T" or created[26] != "Z":
-                return None
-            time = (datetime.fromisoformat(created) - _EPOCH) // _MILLISECOND
             route = known.get(record.activity_type)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             return None
+        created = record.created_at
+        time = console_ms(created) if type(created) is str else None
         data, uid, account, told = record.data, record.id, record.account_id, record.primary_description
         if (
             route is None
             or type(data) is not dict
             or type(record.activity_type) is not int
-            or type(created) is not str
             or not (type(uid) is str and type(account) is str and type(told) is str and uid and account and told)
+            or time is None
             or not EARLIEST_MS < time < LATEST_MS
         ):
             return None

@@ -24,7 +24,6 @@ __all__ = [
     "decode_record",
     "is_flat",
     "json_text",
-    "record_text",
     "stamp",
     "stamp_values",
 ]
@@ -66,24 +65,18 @@ def common() -> dict[str, Any]:
     }
 
 
-def record_text(line: bytes) -> str:
-    """Return a raw line as text; raise `RecordError` where it is no UTF-8 or nested too deeply to be decoded."""
-    try:
-        raw = line.decode()
-    except UnicodeDecodeError as error:
-        raise RecordError(f"the record is not UTF-8: byte {error.start}") from None
-    if not is_flat(raw) and raw.count("{") + raw.count("[") > _MAX_DEPTH and _depth(raw) > _MAX_DEPTH:
-        raise RecordError(f"the record is nested deeper than {_MAX_DEPTH} levels")
-    return raw
-
-
 def decode_record(line: bytes) -> tuple[str, dict[str, Any]]:
     """Return a raw line as text and as a record; raise `RecordError` where it holds no JSON object that can be kept.
 
     Of a key that occurs twice the last value counts; integers stay exact; half surrogates become U+FFFD; a number too
     large for a float stays as its text.
     """
-    raw = record_text(line)
+    try:
+        raw = line.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(f"the record is not UTF-8: byte {error.start}") from None
+    if not is_flat(raw) and raw.count("{") + raw.count("[") > _MAX_DEPTH and _depth(raw) > _MAX_DEPTH:
+        raise RecordError(f"the record is nested deeper than {_MAX_DEPTH} levels")
     try:
         record = _decode(line)
     except (msgspec.DecodeError, ValueError, RecursionError):

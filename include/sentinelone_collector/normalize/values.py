@@ -14,6 +14,7 @@ from sentinelone_collector.windows import parse_time
 __all__ = [
     "EARLIEST_MS",
     "LATEST_MS",
+    "console_ms",
     "direction",
     "email",
     "epoch_ms",
@@ -85,6 +86,16 @@ def email(value: Any) -> str | None:
     return _email(value) if type(value) is str and "@" in value else None
 
 
+def console_ms(value: str) -> int | None:
+    """Return a time in the console's own form, with six digits of a second, as epoch milliseconds; None for others."""
+    if len(value) != _TIME_LENGTH or value[10] != "T" or value[26] != "Z":
+        return None
+    try:
+        return (datetime.fromisoformat(value) - _EPOCH) // _MILLISECOND
+    except ValueError:
+        return None
+
+
 def epoch_ms(value: Any) -> int | None:
     """Return an ISO 8601 time as epoch milliseconds, cut (not rounded); integers are taken as milliseconds.
 
@@ -92,12 +103,8 @@ def epoch_ms(value: Any) -> int | None:
     """
     result = None
     if type(value) is str:
-        if len(value) == _TIME_LENGTH and value[10] == "T" and value[26] == "Z":
-            try:
-                result = (datetime.fromisoformat(value) - _EPOCH) // _MILLISECOND
-            except ValueError:
-                result = _slow_epoch_ms(value)
-        else:
+        result = console_ms(value)
+        if result is None:
             result = _slow_epoch_ms(value)
     elif type(value) is int:
         result = value
