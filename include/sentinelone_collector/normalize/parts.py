@@ -95,11 +95,12 @@ def _attributes(names: tuple[str, ...]) -> Callable[[ActivityRecord], tuple[Any,
 class Plan:
     """How the activities of one route are read whose `data` has fields with the same names."""
 
-    __slots__ = ("deeds", "route", "secrets", "targets", "unique")
+    __slots__ = ("deeds", "one_off", "route", "secrets", "targets", "unique")
 
     def __init__(self, route: Route, data: tuple[str, ...]) -> None:
         shape = shape_of(data)
         self.route = route
+        self.one_off = route.object in ONE_OFF
         self.unique = shape.unique
         self.secrets = bool(shape.secrets)
         code = () if route.named else (_CODE,)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import NAMESPACE_URL
 
@@ -15,6 +15,7 @@ import msgspec
 from sentinelone_collector.errors import RecordError
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import VERSION
+from sentinelone_collector.normalize.uuids import uuid5_texts
 from sentinelone_collector.normalize.values import epoch_ms, snowflake_ms, text
 
 __all__ = [
@@ -52,6 +53,10 @@ class Context:
         key = record_id if version is None else f"{record_id}/{version}"
         name = hashlib.sha1(self._names + key.encode(), usedforsecurity=False).hexdigest()
         return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
+
+    def uids(self, record_ids: Sequence[str]) -> list[str]:
+        """Return the `uid` of each record id."""
+        return uuid5_texts(self._names, record_ids)
 
 
 def common() -> dict[str, Any]:
