@@ -97,6 +97,8 @@ def test_an_unknown_direction_and_a_window_both_count(make_world: Any) -> None:
         ("sun 01:00-04:00", "Europe/Berlin", "2026-03-29T00:30", 95, False),
         ("sun 01:00-04:00", "Europe/Berlin", "2026-10-25T00:10", 0, True),
         ("sun 01:00-04:00", "Europe/Berlin", "2026-10-25T00:10", 165, True),
+        ("sun 01:00-04:00", "Europe/Berlin", "2026-10-24T23:00", 239, True),
+        ("sun 01:00-04:00", "Europe/Berlin", "2026-10-24T23:00", 240, False),
         ("sun 01:00-04:00", "Europe/Berlin", "2026-10-25T03:00", 0, False),
     ],
 )

@@ -86,17 +86,15 @@ class ChangeWindow(BaseModel):
             return True
         begin, length = _span(self.weekly)
         since = (self._minute_of_week(first) - begin) % _WEEK
-        left = length - since
-        return since < length and last - first < timedelta(minutes=length) and self._after(first, last) < left
+        return since < length and self._wall_minutes(first, last) < length - since
 
     def _minute_of_week(self, moment: datetime) -> float:
         local = moment.astimezone(ZoneInfo(self.timezone))
         seconds = local.second + local.microsecond / 1_000_000
         return local.weekday() * _DAY + local.hour * 60 + local.minute + seconds / 60
 
-    def _after(self, first: datetime, last: datetime) -> float:
-        """Return how many minutes the clock on the wall shows between two moments."""
+    def _wall_minutes(self, first: datetime, last: datetime) -> float:
+        """Return how many minutes the clock on the wall moves on between two moments."""
         zone = ZoneInfo(self.timezone)
-        walls = (moment.astimezone(zone).replace(tzinfo=None) for moment in (first, last))
-        before, after = walls
+        before, after = (moment.astimezone(zone).replace(tzinfo=None) for moment in (first, last))
         return (after - before) / timedelta(minutes=1)

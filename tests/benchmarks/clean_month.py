@@ -1,4 +1,4 @@
-"""Count what the built-in rules raise in a clean month: `python tests/benchmarks/bench_clean.py [--users N --days N]`.
+"""Count what the built-in rules raise in a clean month: `python tests/benchmarks/clean_month.py [--users N --days N]`.
 
 A simulated console in which people do their daily work and threats are found and dealt with, and nobody attacks. Prints
 one JSON document: incidents by level and by rule, the severe ones in words, and CPU seconds. None should be severe.
