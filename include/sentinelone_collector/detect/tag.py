@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sentinelone_collector.detect.allow import is_allowed, is_disabled
+from sentinelone_collector.detect.changes import as_announced
 from sentinelone_collector.detect.correlate import detectors_of
 from sentinelone_collector.detect.engine import ParquetEvents, Source, find_hits
 from sentinelone_collector.detect.hits import Hit, write_hits
@@ -171,9 +172,10 @@ def find_window_hits(
         )
         for hit, numbers, who in looked.found:
             if not is_allowed(ruleset.by_name[hit.rule_id], hit, who, settings):
+                told = as_announced(hit, who, settings)
                 for number in numbers:
                     if number < len(sources):
-                        found[sources[number].window][hit.hit_id] = hit
+                        found[sources[number].window][hit.hit_id] = told
     return {window: calm(list(hits.values()), window, console=console) for window, hits in found.items()}, (
         looked.influence
     )

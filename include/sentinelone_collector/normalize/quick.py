@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
+from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.normalize.activity_record import ActivityRecord
 from sentinelone_collector.normalize.columns import FlatRow, Row
+from sentinelone_collector.normalize.located import locate_source
 from sentinelone_collector.normalize.messages import clean
 from sentinelone_collector.normalize.objects import one_off
 from sentinelone_collector.normalize.parts import Plan, plan_of
@@ -80,6 +82,7 @@ def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[FlatRow |
     """Return a function that turns raw lines into the rows of those that are regular activities, None for any other."""
     regular = _reader()
     encode = msgspec.json.Encoder().encode
+    addresses = context.addresses
 
     def read(lines: Sequence[bytes]) -> list[FlatRow | None]:
         found = list(map(regular, lines))
@@ -92,8 +95,8 @@ def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[FlatRow |
         uids = context.uids(ids)
         created = [record.created_at for record in records]
         accounts = [record.account_id for record in records]
-        parts = [plan.parts(record, record.data) for plan, record in zip(plans, records, strict=True)]
-        own = {n: _own(plan, records[n], parts[n]) for n, plan in enumerate(plans) if plan.one_off}
+        parts = [plan.parts(record, record.data, addresses) for plan, record in zip(plans, records, strict=True)]
+        own = {n: _own(plan, records[n], parts[n], addresses) for n, plan in enumerate(plans) if plan.one_off}
         for record in records:
             record.account_id = record.activity_type = record.created_at = record.id = record.primary_description = None
         rest = map(encode, records)
@@ -109,11 +112,14 @@ def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[FlatRow |
     return read
 
 
-def _own(plan: Plan, record: ActivityRecord, parts: tuple[Mapping[str, Any], ...]) -> Row:
+def _own(
+    plan: Plan, record: ActivityRecord, parts: tuple[Mapping[str, Any], ...], addresses: AddressBook | None
+) -> Row:
     """Return what an activity's object tells of it alone."""
     row = Row()
     row["metadata.original_event_uid"] = record.id  # it may be asked for, and is written with the others
     row.parts = parts
     one_off(plan.route, row, record, record.data)
+    locate_source(row, addresses)
     del row["metadata.original_event_uid"]
     return row
