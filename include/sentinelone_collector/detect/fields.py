@@ -6,12 +6,14 @@ up as written and in small letters.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
-__all__ = ["Catalogue", "Column", "Columns", "Kind", "event_catalogue", "folded", "literal"]
+__all__ = ["CODE", "Catalogue", "Column", "Columns", "Kind", "event_catalogue", "folded", "literal"]
 
+CODE = "metadata.event_code"
 Kind = Literal["text", "number", "bool", "texts", "numbers"]
 _LISTS: dict[str, Kind] = {"text": "texts", "number": "numbers"}
 
@@ -25,10 +27,11 @@ def literal(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field: the SQL expression that reads it from an event `e`, and what kind of value it holds."""
+    """One field: the SQL expression that reads it from an event `e`, what kind of value it holds, and as which type."""
 
     sql: str
     kind: Kind
+    type: str = "VARCHAR"
     paths: tuple[str, ...] = ()  # of vendor data: where in `unmapped` the value may be, first come first served
 
 
@@ -53,7 +56,7 @@ def _vendor_column(keys: list[str]) -> Column | None:
     # Consoles spell some keys both ways: `newStatus` and, in later records, `newstatus`
     spellings = dict.fromkeys([tuple(keys), tuple(key.lower() for key in keys)])
     paths = ["$" + "".join(f'."{key}"' for key in spelling) for spelling in spellings]
-    return Column("", "text", tuple(paths))
+    return Column("", "text", paths=tuple(paths))
 
 
 def _walk(sql: str, kind: Any, rest: list[str]) -> Column | None:
@@ -64,16 +67,26 @@ def _walk(sql: str, kind: Any, rest: list[str]) -> Column | None:
             inner = _walk("x", kind.value_type, rest[position:])
             if inner is None or inner.kind not in _LISTS:
                 return None
-            return Column(f"list_transform({sql}, lambda x: {inner.sql})", _LISTS[inner.kind])
+            return Column(f"list_transform({sql}, lambda x: {inner.sql})", _LISTS[inner.kind], f"{inner.type}[]")
         if not pa.types.is_struct(kind) or kind.get_field_index(key) < 0:
             return None
         sql = f"struct_extract({sql}, {literal(key)})"
         kind = kind.field(kind.get_field_index(key)).type
     if pa.types.is_list(kind):
         element = _scalar(kind.value_type)
-        return None if element not in _LISTS else Column(sql, _LISTS[element])
+        return None if element not in _LISTS else Column(sql, _LISTS[element], f"{_sql_type(kind.value_type)}[]")
     scalar = _scalar(kind)
-    return None if scalar is None else Column(sql, scalar)
+    return None if scalar is None else Column(sql, scalar, _sql_type(kind))
+
+
+def _sql_type(kind: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(kind):
+        return "BOOLEAN"
+    if pa.types.is_floating(kind):
+        return "DOUBLE"
+    return "BIGINT" if pa.types.is_integer(kind) else "VARCHAR"
 
 
 def _scalar(kind: Any) -> Kind | None:
@@ -104,16 +117,36 @@ class Columns:
             self._used[name] = column
         return self.aliases[name], self._used[name].kind
 
-    @property
-    def selection(self) -> str:
-        """The SQL that reads every used field from an event `e`; all vendor data at once, since parsing it is dear."""
-        paths = ", ".join(literal(path) for path in self._paths)
-        read = [f"{column.sql} AS {self.aliases[name]}" for name, column in self._used.items() if not column.paths]
-        return ", ".join([*read, f'json_extract_string(e."unmapped", [{paths}]::VARCHAR[]) AS vendor'])
+    def selection(self, there: Catalogue) -> str:
+        """Return the SQL that reads every used field from an event `e`; what is not `there` is null of its type."""
+        read = [
+            f"CAST({column.sql if there.resolve(name) else 'NULL'} AS {column.type}) AS {self.aliases[name]}"
+            for name, column in self._used.items()
+            if not column.paths
+        ]
+        vendor = 'e."unmapped"' if there.schema.get_field_index("unmapped") >= 0 else "NULL"
+        return ", ".join([*read, f"CAST({vendor} AS VARCHAR) AS unmapped"])
+
+    def guard(self, codes: Collection[str], others: Sequence[str]) -> str:
+        """Return the SQL that says of a row of `derived` whether its event code, or another predicate, lets it pass."""
+        tests = list(others)
+        if codes:
+            alias, _ = self.use(CODE)
+            # What has no letters is equal as it stands, and can be compared with what Parquet knows of a whole block
+            subject = alias if all(code.lower() == code.upper() for code in codes) else folded(alias)
+            tests.append(f"{subject} IN ({', '.join(literal(code) for code in sorted(codes))})")
+        return " OR ".join(tests) or "false"
 
     @property
-    def derived(self) -> str:
-        """The SQL that follows from what `selection` read: vendor data by alias, and texts in small letters."""
+    def read(self) -> str:
+        """The aliases of what `selection` reads, vendor data left out."""
+        return ", ".join(self.aliases[name] for name, column in self._used.items() if not column.paths)
+
+    def derived(self, rows: str) -> str:
+        """Return the SQL of the rows of `selection` with what follows from them: vendor data, texts in small letters.
+
+        All vendor data is read at once, since parsing it is dear.
+        """
         places = {path: place for place, path in enumerate(self._paths, 1)}
         derived = []
         for name, column in self._used.items():
@@ -124,7 +157,9 @@ class Columns:
                 derived.append(f"{value} AS {alias}")
             if column.kind == "text":
                 derived.append(f"lower({value}) AS {folded(alias)}")
-        return ", ".join(["*", *derived])
+        paths = ", ".join(literal(path) for path in self._paths)
+        parsed = f"SELECT *, json_extract_string(unmapped, [{paths}]::VARCHAR[]) AS vendor FROM {rows}"  # noqa: S608  # names made here
+        return f"(SELECT {', '.join(['*', *derived])} FROM ({parsed}))"  # noqa: S608  # names made here
 
     @property
     def _paths(self) -> tuple[str, ...]:
