@@ -6,7 +6,7 @@ up as written and in small letters.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -99,6 +99,18 @@ def _scalar(kind: Any) -> Kind | None:
     return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
 
 
+def _is_there(name: str, columns: Mapping[str, Any]) -> bool:
+    inner = columns
+    for key in name.split("."):
+        kind = inner.get(key)
+        if kind is None:
+            return False
+        if kind.id == "list":
+            kind = kind.children[0][1]
+        inner = dict(kind.children) if kind.id == "struct" else {}
+    return True
+
+
 @dataclass
 class Columns:
     """The fields that a set of rules reads, each under a short alias so that one pass computes it once."""
@@ -117,14 +129,17 @@ class Columns:
             self._used[name] = column
         return self.aliases[name], self._used[name].kind
 
-    def selection(self, there: Catalogue) -> str:
-        """Return the SQL that reads every used field from an event `e`; what is not `there` is null of its type."""
+    def selection(self, there: Mapping[str, Any]) -> str:
+        """Return the SQL that reads every used field from an event `e`; what is not there is null of its type.
+
+        `there` are DuckDB's types of the columns that the events have.
+        """
         read = [
-            f"CAST({column.sql if there.resolve(name) else 'NULL'} AS {column.type}) AS {self.aliases[name]}"
+            f"CAST({column.sql if _is_there(name, there) else 'NULL'} AS {column.type}) AS {self.aliases[name]}"
             for name, column in self._used.items()
             if not column.paths
         ]
-        vendor = 'e."unmapped"' if there.schema.get_field_index("unmapped") >= 0 else "NULL"
+        vendor = 'e."unmapped"' if "unmapped" in there else "NULL"
         return ", ".join([*read, f"CAST({vendor} AS VARCHAR) AS unmapped"])
 
     def guard(self, codes: Collection[str], others: Sequence[str]) -> str:
