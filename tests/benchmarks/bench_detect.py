@@ -144,7 +144,7 @@ def million(lake: FolderStorage, rounds: int) -> dict[str, Any]:
 def one_window(folder: Path, number: int) -> dict[str, Any]:
     """Tag one live window with a fresh process's costs; `number` is its place in the day."""
     begin = time.process_time()
-    ruleset = load_ruleset(BUILT_IN)
+    ruleset = load_ruleset(BUILT_IN, cache=folder / "cache")
     loaded = time.process_time() - begin
     window = list(_instance(LIVE).calendar.touching(LAST, LAST + DAY))[number]
     store = open_store(f"sqlite:///{folder / 'store.db'}")
@@ -180,7 +180,9 @@ def backtests(lake: FolderStorage, days: int) -> dict[str, Any]:
     ruleset = load_ruleset(BUILT_IN)
     found = {}
     for name in ("aa-010", "ul-003"):
-        run = lambda name=name: backtest(name, [_instance(HISTORY)], LAST - days * DAY, LAST, lake=lake, ruleset=ruleset)  # noqa: E731
+        run = lambda name=name: backtest(
+            name, [_instance(HISTORY)], LAST - days * DAY, LAST, lake=lake, ruleset=ruleset
+        )  # noqa: E731
         (result, *_), took = measured(run)
         found[name] = took | {"windows": result.windows, "hits": len(result.hits)}
     return found

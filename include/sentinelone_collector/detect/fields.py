@@ -6,9 +6,9 @@ up as written and in small letters.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 __all__ = ["CODE", "Catalogue", "Column", "Columns", "Kind", "event_catalogue", "folded", "literal"]
@@ -36,10 +36,15 @@ class Column:
 
 
 class Catalogue:
-    """All fields of an Arrow schema of events."""
+    """All fields of an Arrow schema of events, which is made at the first question."""
 
-    def __init__(self, schema: Any) -> None:
-        self.schema = schema
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def schema(self) -> Any:
+        """The Arrow schema itself."""
+        return self._make()
 
     def resolve(self, name: str) -> Column | None:
         """Return the field's column, None where the schema has no such field (or it is an object, not a value)."""
@@ -117,7 +122,7 @@ class Columns:
 
     catalogue: Catalogue
     aliases: dict[str, str] = field(default_factory=dict)
-    _used: dict[str, Column] = field(default_factory=dict)
+    used: dict[str, Column] = field(default_factory=dict)
 
     def use(self, name: str) -> tuple[str, Kind]:
         """Return the field's alias and kind; raise `KeyError` where there is no such field."""
@@ -126,8 +131,8 @@ class Columns:
             if column is None:
                 raise KeyError(name)
             self.aliases[name] = f"f{len(self.aliases)}"
-            self._used[name] = column
-        return self.aliases[name], self._used[name].kind
+            self.used[name] = column
+        return self.aliases[name], self.used[name].kind
 
     def selection(self, there: Mapping[str, Any]) -> str:
         """Return the SQL that reads every used field from an event `e`; what is not there is null of its type.
@@ -136,7 +141,7 @@ class Columns:
         """
         read = [
             f"CAST({column.sql if _is_there(name, there) else 'NULL'} AS {column.type}) AS {self.aliases[name]}"
-            for name, column in self._used.items()
+            for name, column in self.used.items()
             if not column.paths
         ]
         vendor = 'e."unmapped"' if "unmapped" in there else "NULL"
@@ -155,7 +160,7 @@ class Columns:
     @property
     def read(self) -> str:
         """The aliases of what `selection` reads, vendor data left out."""
-        return ", ".join(self.aliases[name] for name, column in self._used.items() if not column.paths)
+        return ", ".join(self.aliases[name] for name, column in self.used.items() if not column.paths)
 
     def derived(self, rows: str) -> str:
         """Return the SQL of the rows of `selection` with what follows from them: vendor data, texts in small letters.
@@ -164,7 +169,7 @@ class Columns:
         """
         places = {path: place for place, path in enumerate(self._paths, 1)}
         derived = []
-        for name, column in self._used.items():
+        for name, column in self.used.items():
             alias = self.aliases[name]
             value = alias
             if column.paths:
@@ -178,7 +183,7 @@ class Columns:
 
     @property
     def _paths(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(path for column in self._used.values() for path in column.paths))
+        return tuple(dict.fromkeys(path for column in self.used.values() for path in column.paths))
 
 
 def folded(alias: str) -> str:
@@ -191,4 +196,4 @@ def event_catalogue() -> Catalogue:
     """Return the fields of the events that normalize writes."""
     from sentinelone_collector.normalize.schema import event_schema
 
-    return Catalogue(event_schema())
+    return Catalogue(event_schema)
