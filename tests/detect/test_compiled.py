@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how many files are read as rules in each loading."""
     counted: list[int] = []
     real = reading.read_rules
@@ -57,7 +56,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return real(files, columns)
 
     monkeypatch.setattr(reading, "read_rules", read)
-    yield counted
+    return counted
 
 
 def the_file(cache: Path) -> Path:

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cache_folder", "find", "key_of", "keep"]
+__all__ = ["cache_folder", "find", "keep", "key_of"]
 
 _PREFIX, _SUFFIX = "ruleset-", ".pickle"
 _DIGEST_BYTES = 32
@@ -29,9 +29,9 @@ _BUILT_ON = ("pysigma", "pydantic", "PyYAML")
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Return the user's folder for caches of this product, None where the user has no home."""
-    base = environment.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(base):
-        return Path(base, "sentinelone-collector")
+    base = Path(environment.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "sentinelone-collector"
     try:
         return Path.home() / ".cache" / "sentinelone-collector"
     except RuntimeError:

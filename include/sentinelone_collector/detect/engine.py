@@ -163,17 +163,19 @@ def open_engine() -> Any:
     return connection
 
 
-def match(connection: Any, ruleset: Ruleset, events: Events, rules: Iterable[Rule] | None = None) -> None:
+def match(connection: Any, ruleset: Ruleset, events: Events, rules: Iterable[Rule] | None = None) -> str:
     """Make the table `matched`, or add to it: the events that base rules (all, or those of `rules`) match.
 
-    Events whose code no rule asks for are left out while they are read; of the rules only those are evaluated whose
+    Return SQL for all the events, which stay readable in the connection. Events whose code no rule asks for are left out while they are read; of the rules only those are evaluated whose
     codes are there. Attributes that no event has may be missing from the events' columns.
     """
     tested = [rule for rule in (ruleset if rules is None else rules) if rule.where is not None]
-    _pass(connection, ruleset.columns, tested, events)
+    table = events.attach(connection)
+    _pass(connection, ruleset.columns, tested, table)
     coded = any(rule.codes is not None for rule in tested)
     present = _codes_of(connection, ruleset.columns) if coded else frozenset()
     _test(connection, ruleset, [rule for rule in tested if rule.codes is None or not rule.codes.isdisjoint(present)])
+    return table
 
 
 def _codes_of(connection: Any, columns: Columns) -> frozenset[str]:
@@ -181,11 +183,10 @@ def _codes_of(connection: Any, columns: Columns) -> frozenset[str]:
     return frozenset(row[0] for row in connection.execute(f"SELECT DISTINCT lower({alias}) FROM passed").fetchall())  # noqa: S608  # an alias
 
 
-def _pass(connection: Any, columns: Columns, rules: Sequence[Rule], events: Events) -> None:
+def _pass(connection: Any, columns: Columns, rules: Sequence[Rule], table: str) -> None:
     """Make the table `passed`: the fields of the events that a rule can match, as their codes tell."""
     codes = frozenset[str]().union(*(rule.codes for rule in rules if rule.codes is not None))
     guard = columns.guard(codes, [str(rule.where) for rule in rules if rule.codes is None])
-    table = events.attach(connection)
     rows = connection.sql(f"SELECT * FROM {table}")  # noqa: S608  # bound to its files, and not read
     there = dict(zip(rows.columns, rows.types, strict=True))
     connection.execute(f"""
