@@ -40,8 +40,8 @@ def backtest(
 ) -> list[Backtest]:
     """Evaluate one rule over the collected windows that touch `[start, end)`; write nothing.
 
-    A day is evaluated at a time, so that memory does not grow with the range. The rule is evaluated even where the instance has it turned off; its allow entries hold. Raise `UsageError` for an
-    unknown rule.
+    A day is evaluated at a time, so that memory does not grow with the range. The rule is evaluated even where the
+    instance has it turned off; its allow entries hold. Raise `UsageError` for an unknown rule.
     """
     rule = ruleset.get(rule_id)
     results = []

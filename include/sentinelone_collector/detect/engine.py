@@ -166,8 +166,9 @@ def open_engine() -> Any:
 def match(connection: Any, ruleset: Ruleset, events: Events, rules: Iterable[Rule] | None = None) -> str:
     """Make the table `matched`, or add to it: the events that base rules (all, or those of `rules`) match.
 
-    Return SQL for all the events, which stay readable in the connection. Events whose code no rule asks for are left out while they are read; of the rules only those are evaluated whose
-    codes are there. Attributes that no event has may be missing from the events' columns.
+    Return SQL for all the events, which stay readable in the connection. Events whose code no rule asks for are left
+    out while they are read; of the rules only those are evaluated whose codes are there. Attributes that no event has
+    may be missing from the events' columns.
     """
     tested = [rule for rule in (ruleset if rules is None else rules) if rule.where is not None]
     table = events.attach(connection)
