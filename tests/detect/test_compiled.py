@@ -125,7 +125,7 @@ def damaged(content: bytes) -> dict[str, bytes]:
     return {
         "empty": b"",
         "cut": content[:-1],
-        "changed": content[:-1] + bytes([content[-1] ^ 1]),
+        "changed": content.replace(b"Two-factor", b"Two-fictor"),
         "half a digest": content[:7],
         "no pickle": hashlib.sha256(wrong).digest() + wrong,
     }
