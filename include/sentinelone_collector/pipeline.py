@@ -108,10 +108,11 @@ class Installation:
     def ruleset(self) -> Ruleset:
         """All rules that can be read: the built-in ones and those of the own folder."""
         from sentinelone_collector.detect import load_ruleset
+        from sentinelone_collector.detect.compiled import cache_folder
         from sentinelone_collector.rules import BUILT_IN
 
         folders = [BUILT_IN] if self.settings.rules is None else [BUILT_IN, self.settings.rules]
-        return load_ruleset(*folders)
+        return load_ruleset(*folders, cache=cache_folder())
 
     @cached_property
     def addresses(self) -> AddressBook | None:

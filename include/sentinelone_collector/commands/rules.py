@@ -101,12 +101,9 @@ def backtest(
     inventory = site.inventory
     chosen = [inventory.get(slug) for slug in instance] if instance else list(inventory.instances)
     results = run(rule_id, chosen, from_, to, lake=site.lake, ruleset=_ruleset())
-    rows = [
-        msgspec.to_builtins(result) | {"incidents": result.incidents, "hits": msgspec.to_builtins(result.hits)}
-        for result in results
-    ]
+    rows = [msgspec.to_builtins(result) for result in results]
     if as_json:
         emit(rows)
     else:
-        shown = [row | {"hits": len(row["hits"])} for row in rows]
+        shown = [row | {"hits": row["count"]} for row in rows]
         table(shown, ["instance", "stream", "windows", "hits", "incidents"])

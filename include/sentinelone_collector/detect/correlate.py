@@ -45,23 +45,26 @@ class Correlated:
         if not sources or not may_hold(scene, self.rule.name) or self._too_few(scene):
             return
         done = complete(scene, self.rule.name)
-        self._choose(scene, done, sources)
+        if not self._choose(scene, done, sources):
+            return
         scene.connection.execute(
             "CREATE OR REPLACE TEMP TABLE evidence (number BIGINT, uid VARCHAR, moment BIGINT, pos BIGINT)"
         )
         _collect(scene, self.rule.name, "chosen0", 0)
-        columns = ", ".join(f"any_value(m.{alias} ORDER BY m.source)" for alias in scene.aliases.values())
+        columns = ", ".join(f"m.{alias}" for alias in scene.aliases.values())
         found = scene.connection.execute(f"""
             WITH events AS (
                 SELECT number, count(*) AS events, min(moment) AS first_moment, max(moment) AS last_moment,
                        list(uid ORDER BY pos, uid) AS uids
                 FROM (SELECT number, uid, min(moment) AS moment, min(pos) AS pos FROM evidence GROUP BY number, uid)
                 GROUP BY number
+            ), last AS (
+                SELECT * FROM matched WHERE uid IN (SELECT uid FROM chosen0)
+                QUALIFY row_number() OVER (PARTITION BY part, uid ORDER BY source) = 1
             )
             SELECT f.uid, f.sources, e.events, e.first_moment, greatest(e.last_moment, f.moment),
                    e.uids[-{MOST_EVENTS}:], {columns}
-            FROM chosen0 f JOIN events e USING (number) JOIN matched m ON m.uid = f.uid AND m.part = f.part
-            GROUP BY ALL
+            FROM chosen0 f JOIN events e USING (number) JOIN last m ON m.uid = f.uid AND m.part = f.part
         """).fetchall()  # noqa: S608  # numbers and aliases only
         for uid, held_by, count, first, last, uids, *values in found:
             fields = scene.fields(values)
@@ -84,17 +87,19 @@ class Correlated:
             return False
         return sum(scene.totals.get(scene.numbers[base], 0) for base in rule.bases) < rule.threshold
 
-    def _choose(self, scene: Scene, done: Done, sources: frozenset[int]) -> None:
+    def _choose(self, scene: Scene, done: Done, sources: frozenset[int]) -> int:
+        """Make the table `chosen0` of the moments that give hits of the sources, and return how many they are."""
         group = ", ".join(["part", *done.keys])
         bucket = int(self.correlation.bucket.total_seconds() * 1000)
         listed = ", ".join(str(number) for number in sorted(sources))
-        scene.connection.execute(f"""
+        made = scene.connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE chosen0 AS
             SELECT row_number() OVER () AS number, * FROM (
                 SELECT * FROM {done.table}
                 QUALIFY row_number() OVER (PARTITION BY {group}, pos // {bucket} ORDER BY pos, uid DESC) = 1
             ) WHERE list_has_any(sources, [{listed}]::INT[])
         """)  # noqa: S608  # numbers and names made here
+        return int(made.fetchone()[0])
 
 
 def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sentinelone_collector.detect.correlation_rules import WEIGHT
 from sentinelone_collector.detect.engine import Done, Scene
+from sentinelone_collector.detect.keys import WEIGHT
 from sentinelone_collector.detect.ruleset import Correlation, Term
 
 __all__ = ["complete", "may_hold"]

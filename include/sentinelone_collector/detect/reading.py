@@ -24,7 +24,7 @@ from sentinelone_collector.detect.correlation_rules import bases_of, read_correl
 from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
 from sentinelone_collector.detect.locate import Places, documents
-from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, predicate
+from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, event_codes, predicate
 from sentinelone_collector.detect.ruleset import LEVELS, Rule
 from sentinelone_collector.detect.samples import checked_events
 from sentinelone_collector.detect.spec import IncidentSpec
@@ -247,7 +247,16 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         correlation=correlation,
         spec=draft.spec,
         emits=draft.spec is not None and not draft.silenced,
+        codes=_codes(draft),
     )
+
+
+def _codes(draft: _Draft) -> frozenset[str] | None:
+    if not isinstance(draft.sigma, SigmaRule):
+        return None
+    found = [event_codes(condition.parsed) for condition in draft.sigma.detection.parsed_condition]
+    known = [codes for codes in found if codes is not None]
+    return frozenset.union(*known) if known and len(known) == len(found) else None
 
 
 def _where(draft: _Draft, columns: Columns) -> str:

@@ -78,7 +78,10 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `where` is its predicate, or `correlation` what it counts; `spec` is None for a mere base rule."""
+    """One rule; `where` is its predicate, or `correlation` what it counts; `spec` is None for a mere base rule.
+
+    `codes` are the event codes outside of which the predicate can't hold, None where it may hold with any.
+    """
 
     name: str
     title: str
@@ -92,6 +95,7 @@ class Rule:
     correlation: Correlation | None = None
     spec: IncidentSpec | None = None
     emits: bool = True
+    codes: frozenset[str] | None = None
 
     @property
     def severity_id(self) -> int:
@@ -132,6 +136,12 @@ class Ruleset:
         if rule is None:
             raise UsageError(f"there is no rule {name!r}; `s1c rules list` shows all rules")
         return rule
+
+    def below(self, name: str) -> frozenset[str]:
+        """Return the names of the rules that a correlation uses, at any depth."""
+        correlation = self.by_name[name].correlation
+        uses = correlation.uses if correlation else ()
+        return frozenset(uses).union(*(self.below(used) for used in uses))
 
     @cached_property
     def digest(self) -> str:
