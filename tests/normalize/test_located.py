@@ -121,7 +121,7 @@ def test_both_ways_of_mapping_agree_for_every_type(activity: Make) -> None:
         data = {"username": "anna@example.com", "ipAddress": HOME, "computerName": "pc-7", "newValue": True}
         line = msgspec.json.encode(activity(kind, data, agentId="7"))
         text, record = decode_record(line)
-        row = read(line)
+        [row] = read([line])
         if row is None:
             continue
         long = flat(map_record(record, text, context))
@@ -144,7 +144,7 @@ def test_the_source_of_blocked_traffic_is_located(
     assert event["src_endpoint"] == {"ip": TOR, "location": {"country": "NL"}}
     assert "address:tor" in event["metadata"]["labels"]
     assert problems(event) == []
-    row = quick_reader(Context(CONSOLE, STREAM, _book()))(msgspec.json.encode(record))
+    [row] = quick_reader(Context(CONSOLE, STREAM, _book()))([msgspec.json.encode(record)])
     assert row is not None
     builder = TableBuilder()
     builder.add([row])
