@@ -15,6 +15,7 @@ from sentinelone_collector.detect.anomaly.statistics import (
     DAY_KINDS,
     EARTH_KM,
     GRID,
+    Level,
     back_off,
     beta_binomial_tail,
     cauchy_combination,
@@ -90,22 +91,48 @@ class TestPredictive:
     def test_without_a_past_the_wider_level_speaks(self) -> None:
         assert predictive(0, 0, 0.3, 5) == pytest.approx(0.3)
         assert back_off([(0, 0), (0, 0)], 0.25)[-1] == pytest.approx(0.25)
-        assert hierarchy_lift([(0, 0, 0.1), (0, 0, 0.01)]) == pytest.approx(1.0)
+        assert hierarchy_lift([Level(0, 0, 0.1), Level(0, 0, 0.01)]) == pytest.approx(1.0)
 
     def test_a_lift_is_the_quotient_of_back_off_and_tenant(self) -> None:
         # One level: p(x|u) / p(x) with the tenant as the prior
         tenant, count, total, strength = 0.2, 3, 7, 5.0
         expected = predictive(count, total, tenant, strength) / tenant
-        assert hierarchy_lift([(count, total, tenant)], strength) == pytest.approx(expected)
+        assert hierarchy_lift([Level(count, total, tenant)], strength) == pytest.approx(expected)
 
     def test_a_known_network_makes_a_new_address_less_strange(self) -> None:
-        same = hierarchy_lift([(40, 40, 0.5), (40, 40, 0.2), (0, 40, 0.01)])
-        new_network = hierarchy_lift([(40, 40, 0.5), (0, 40, 0.2), (0, 40, 0.01)])
-        new_country = hierarchy_lift([(0, 40, 0.5), (0, 40, 0.2), (0, 40, 0.01)])
-        known = hierarchy_lift([(40, 40, 0.5), (40, 40, 0.2), (40, 40, 0.01)])
+        known = hierarchy_lift([Level(40, 40, 0.5), Level(40, 40, 0.4), Level(40, 40, 0.05)])
+        same = hierarchy_lift([Level(40, 40, 0.5), Level(40, 40, 0.4), Level(0, 40, 0.05)])
+        new_network = hierarchy_lift([Level(35, 40, 0.5), Level(0, 35, 0.4), Level(0, 0, 0.05)])
+        new_country = hierarchy_lift([Level(0, 40, 0.1), Level(0, 0, 0.4), Level(0, 0, 0.05)])
         scores = [float(likelihood_ratio([lift])) for lift in (known, same, new_network, new_country)]
         assert scores == sorted(scores)
         assert len(set(scores)) == 4
+
+    def test_in_a_new_country_the_new_address_is_no_further_evidence(self) -> None:
+        country = hierarchy_lift([Level(0, 40, 0.1)])
+        assert hierarchy_lift([Level(0, 40, 0.1), Level(0, 0, 0.2), Level(0, 0, 0.3)]) == pytest.approx(float(country))
+
+    def test_colleagues_make_a_new_country_less_strange_and_that_once(self) -> None:
+        alone, backed = (hierarchy_lift([Level(0, 40, 0.1), Level(0, 0, 0.2)], base=base) for base in (1.0, 4.0))
+        assert backed == pytest.approx(4 * float(alone))
+
+    @given(st.lists(st.integers(0, 20), min_size=2, max_size=8), st.floats(0.5, 20), st.floats(0, 0.9))
+    @settings(max_examples=50)
+    def test_lifts_of_all_values_weigh_up_to_one(self, user: list[int], strength: float, discount: float) -> None:
+        own = np.array(user)
+        tenant = (own + 1) / (own + 1).sum()
+        level = Level(own, own.sum(), tenant, (own > 0).sum(), discount)
+        assert (hierarchy_lift([level], strength) * tenant).sum() == pytest.approx(1.0)
+
+    def test_who_often_has_new_addresses_may_have_another(self) -> None:
+        settled = hierarchy_lift([Level(0, 40, 0.01, 2, 0.7)])
+        roaming = hierarchy_lift([Level(0, 40, 0.01, 38, 0.7)])
+        assert roaming > 4 * settled
+
+    def test_a_level_that_is_not_known_says_nothing(self) -> None:
+        lift = hierarchy_lift([Level(9, 9, 0.5), Level([0, 0], 9, [math.nan, 0.1])])
+        assert lift[0] == pytest.approx(float(hierarchy_lift([Level(9, 9, 0.5)])))
+        assert lift[1] < lift[0]
 
     def test_the_likelihood_ratio_adds_up_features_in_any_order(self) -> None:
         lifts: list[ArrayLike] = [0.5, 2.0, np.array([0.1, 3.0])]

@@ -33,6 +33,7 @@ from sentinelone_collector.detect.anomaly.statistics.evidence import (
     speed_kmh,
 )
 from sentinelone_collector.detect.anomaly.statistics.predictive import (
+    Level,
     back_off,
     hierarchy_lift,
     likelihood_ratio,
@@ -46,6 +47,7 @@ __all__ = [
     "EARTH_KM",
     "GRID",
     "CountModel",
+    "Level",
     "back_off",
     "beta_binomial_tail",
     "cauchy_combination",

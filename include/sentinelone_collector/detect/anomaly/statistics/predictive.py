@@ -8,11 +8,12 @@ A count says little where there are few of them, so each level borrows from the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["back_off", "hierarchy_lift", "likelihood_ratio", "predictive", "root_probability", "unseen_mass"]
+__all__ = ["Level", "back_off", "hierarchy_lift", "likelihood_ratio", "predictive", "root_probability", "unseen_mass"]
 
 Floats = NDArray[np.float64]
 
@@ -75,22 +76,44 @@ def back_off(
     return tuple(found)
 
 
-def hierarchy_lift(
-    levels: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], strength: ArrayLike = STRENGTH, base: ArrayLike = 1.0
-) -> Floats:
-    """Return `p(x|u) / p(x)` of a value that lies inside wider ones, such as address, network (ASN), country.
+class Level(NamedTuple):
+    """One level of a hierarchy of values, as arrays.
 
-    `levels` are triples (count of the user, all of the user, probability in the tenant), the widest first; a level
-    that is not known is left out. What the user never had at one level is as likely as the level above makes it:
-    `p(ip|u) = (n_u,ip + m * p(ip|asn) * p(asn|u)) / (n_u + m)` (Freeman et al., NDSS 2016, "Who Are You? A
-    Statistical Approach to Measuring User Authenticity", section V-B). `base` is the lift above the widest level.
+    `own` is how often the user had the value and `total` how often any inside the same wider value (at the widest
+    level: any); `tenant` is the tenant's probability of it inside the wider one, nan where the level is not known.
+    `distinct` is how many values the user has had there, `discount` in [0, 1) how much a value that was seen speaks
+    for new ones instead of itself.
     """
-    lift = _floats(base)
+
+    own: ArrayLike
+    total: ArrayLike
+    tenant: ArrayLike
+    distinct: ArrayLike = 0.0
+    discount: float = 0.0
+
+
+def hierarchy_lift(levels: Sequence[Level], strength: ArrayLike = STRENGTH, base: ArrayLike = 1.0) -> Floats:
+    """Return `p(x|u) / p(x)` of a value that lies inside wider ones, such as country, network (ASN), address.
+
+    The widest level comes first. An address is as likely as its network, times its share there:
+    `p(ip|u) = p(ip|asn,u) * p(asn|country,u) * p(country|u)`, each backing off to the tenant (Freeman et al., NDSS
+    2016, "Who Are You? A Statistical Approach to Measuring User Authenticity", section V-B), so that whoever is in a
+    new country is not called strange once more for the new address there. Each level is of the Pitman-Yor form
+    `(n_ux - d + (m + d * distinct) * p(x)) / (n_u + m)`, in which who often has new values is expected to have more
+    (Teh 2006, "A Hierarchical Bayesian Language Model based on Pitman-Yor Processes", eq. 5, one table a value).
+    `base` is the lift that others, say of the same role, give the widest level.
+    """
     weight = _floats(strength)
+    above, lift = _floats(base), _floats(1.0)
     for level in levels:
-        count, total, tenant = (_floats(value) for value in level)
-        own = np.divide(count, tenant, out=np.zeros(np.broadcast(count, tenant).shape), where=count > 0)
-        lift = (own + weight * lift) / (total + weight)
+        count, total, tenant, distinct = (_floats(value) for value in level[:4])
+        own = np.where(count > 0, count - level.discount, 0.0)
+        own = np.divide(own, tenant, out=np.zeros(np.broadcast(own, tenant).shape), where=count > 0)
+        here = (own + (weight + level.discount * distinct) * above) / (total + weight)
+        known = ~np.isnan(tenant)
+        lift = np.where(known, lift * here, lift)
+        # What the widest level that is known backs off to is spent there
+        above = np.where(known, 1.0, above)
     return lift
 
 
