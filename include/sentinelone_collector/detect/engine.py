@@ -6,13 +6,14 @@ anything else that reads the same matches (sequences, anomalies) becomes one by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from sentinelone_collector.detect.anomaly.analysis import Verdict
 from sentinelone_collector.detect.building import Fields, build_hit, who_of
 from sentinelone_collector.detect.fields import CODE, Columns, literal
 from sentinelone_collector.detect.hits import Hit
@@ -99,16 +100,30 @@ class Scene:
 
     `matched` has a row per event that a rule matches: `uid`, `source` (number), `part`, `moment` (its time in ms),
     `pos` (the time, kept inside its window: the axis of sliding windows), `rules` (numbers) and the fields by alias.
+    `events` are SQL for all events, each a table `e`; `verdicts` are those of anomaly rules, by numbers of sources.
     """
 
     connection: Any
     ruleset: Ruleset
     console: str
     done: dict[str, Done] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
+    verdicts: Mapping[int, Sequence[Verdict]] = field(default_factory=dict)
+
+    def has_verdict(self, name: str, *, cold: bool = True) -> bool:
+        """Say whether an anomaly rule called events of any source unusual; `cold` verdicts are steps of no chain."""
+        return name in self._judged and (cold or self._judged[name])
+
+    @cached_property
+    def _judged(self) -> dict[str, bool]:
+        found: dict[str, bool] = {}
+        for one in (one for verdicts in self.verdicts.values() for one in verdicts):
+            found[one.rule] = found.get(one.rule, False) or not one.analysis.cold
+        return found
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The number of each base rule in `matched.rules`."""
+        """The number of each base rule in `matched.rules`; of anomaly rules, of the events that they judge."""
         return _numbers(self.ruleset)
 
     @cached_property
@@ -149,7 +164,7 @@ class Detector(Protocol):
 
 
 def _numbers(ruleset: Ruleset) -> dict[str, int]:
-    names = [rule.name for rule in ruleset if rule.where is not None]
+    names = [rule.matched_as for rule in ruleset if rule.where is not None]
     return {name: number for number, name in enumerate(names)}
 
 
@@ -202,7 +217,7 @@ def _pass(connection: Any, columns: Columns, rules: Sequence[Rule], table: str) 
 def _test(connection: Any, ruleset: Ruleset, rules: Sequence[Rule]) -> None:
     """Add to `matched` what the rules match of `passed`."""
     numbers, columns = _numbers(ruleset), ruleset.columns
-    tests = ", ".join(f"CASE WHEN {rule.where} THEN {numbers[rule.name]} END" for rule in rules)
+    tests = ", ".join(f"CASE WHEN {rule.where} THEN {numbers[rule.matched_as]} END" for rule in rules)
     matched = f"""
         WITH tested AS (
             SELECT *, list_filter([{tests}]::INT[], lambda n: n IS NOT NULL) AS rules FROM {columns.derived("passed")}
@@ -222,8 +237,8 @@ def _read_by(ruleset: Ruleset, detectors: Iterable[Detector]) -> list[Rule]:
     for detector in detectors:
         if isinstance(detector, EventRules):
             names.update(rule.name for rule in detector.rules)
-        elif detector.rule is not None and detector.rule.correlation is not None:
-            names |= ruleset.below(detector.rule.name)
+        elif detector.rule is not None:
+            names |= {detector.rule.name, *ruleset.below(detector.rule.name)}
         else:
             return list(ruleset)
     return [rule for rule in ruleset if rule.name in names]
@@ -305,24 +320,26 @@ def find_hits(
     *,
     console: str,
     earlier: Callable[[timedelta], Events | None] | None = None,
+    verdicts: Callable[[], Mapping[int, Sequence[Verdict]]] = dict,
 ) -> Looked:
     """Return the hits of the detectors whose last event is in one of the wanted sources.
 
     `earlier` gives the events before those of `events`, as far back as it is asked to; it is asked for as little as the
-    events at hand allow, since most windows hold few events that any correlation ends with.
+    events at hand allow, since most windows hold few events that any correlation ends with. `verdicts` gives those on
+    the sources that are known so far.
     """
     connection = open_engine()
     try:
-        match(connection, ruleset, events, _read_by(ruleset, detectors))
-        scene = Scene(connection, ruleset, console)
+        attached = [match(connection, ruleset, events, _read_by(ruleset, detectors))]
+        scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=verdicts())
         influence = max((one.reach for one in detectors if one.matters(scene)), default=timedelta(0))
         # What looks at nothing but the events at hand needs no earlier ones
         ending = [one for one in detectors if one.reach and one.may_end(scene)]
         if earlier is not None and ending:
             more = earlier(max(one.reach for one in ending))
             if more is not None:
-                match(connection, ruleset, more, _read_by(ruleset, ending))
-                scene = Scene(connection, ruleset, console)
+                attached.append(match(connection, ruleset, more, _read_by(ruleset, ending)))
+                scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=verdicts())
         chosen = [one for one in detectors if not one.reach or one in ending]
         return Looked([found for one in chosen for found in one.find(scene, wanted)], influence)
     finally:
