@@ -13,6 +13,7 @@ from sentinelone_collector.instances import RuleSettings
 from sentinelone_collector.windows import DAY, Window
 
 START = at("2026-01-14T23:00")
+OFF: dict[str, Any] = {"actor": "ann", "user": "bob", "labels": ["direction:off"]}
 
 
 def test_a_backtest_finds_what_tagging_would_and_writes_nothing(make_world: Any) -> None:
@@ -45,18 +46,18 @@ def test_a_backtest_counts_all_hits_and_shows_the_first(make_world: Any, monkeyp
     midnight = at("2026-01-14")
     days = [Window(midnight, midnight + DAY), Window(midnight + DAY, midnight + 2 * DAY)]
     for number, day in enumerate(days):
-        world.put(day, [event(f"e{number}{n}", day.start + timedelta(hours=n), "3715", actor="ann") for n in (1, 2, 3)])
-    (result,) = backtest("aa-014", [world.instance], days[0].start, days[1].end, lake=world.lake, ruleset=world.ruleset)
+        world.put(day, [event(f"e{number}{n}", day.start + timedelta(hours=n), "67", **OFF) for n in (1, 2, 3)])
+    (result,) = backtest("aa-010", [world.instance], days[0].start, days[1].end, lake=world.lake, ruleset=world.ruleset)
     assert (result.windows, result.count, result.incidents) == (2, 6, 2)
     assert [hit.event_uids for hit in result.hits] == [("e01",), ("e02",), ("e03",), ("e11",), ("e12",)]
 
 
 def test_a_hit_in_two_overlapping_windows_counts_once(make_world: Any) -> None:
     world = make_world()
-    rows = [event("e", START, "3715", actor="ann")]
+    rows = [event("e", START, "67", **OFF)]
     for window in (Window(START, START + timedelta(minutes=10)), Window(START.replace(hour=0), at("2026-01-15"))):
         world.put(window, rows)
-    (result,) = backtest("aa-014", [world.instance], START, at("2026-01-15"), lake=world.lake, ruleset=world.ruleset)
+    (result,) = backtest("aa-010", [world.instance], START, at("2026-01-15"), lake=world.lake, ruleset=world.ruleset)
     assert (result.windows, result.count, len(result.hits)) == (2, 1, 1)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable, Sequence
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,7 +116,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Any:
     # Arrow loads pandas to look at Python lists, a third of a second in each task; it reads JSON by itself
     content = b"\n".join(map(msgspec.json.encode, rows))
     table = json.read_json(
-        io.BytesIO(content),
+        BytesIO(content),
         read_options=json.ReadOptions(use_threads=False, block_size=len(content) + 1),
         parse_options=json.ParseOptions(explicit_schema=hit_schema(), unexpected_field_behavior="error"),
     )
