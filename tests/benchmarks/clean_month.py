@@ -1,7 +1,7 @@
 """Count what the built-in rules raise in a clean month: `python tests/benchmarks/clean_month.py [--users N --days N]`.
 
 A simulated console in which people do their daily work and threats are found and dealt with, and nobody attacks. Prints
-one JSON document: incidents by level and by rule, the severe ones in words, and CPU seconds. None should be severe.
+one JSON document: incidents by level and by rule, the severe ones in words, to be judged one by one, and CPU seconds.
 """
 
 from __future__ import annotations

@@ -21,11 +21,18 @@ def _spray(console: Console, begin: Any, every: timedelta, count: int, ip: str =
 
 
 def test_a_clean_week_of_sixty_people_is_quiet(new_stage: NewStage) -> None:
+    """One remote shell of an administrator, and the suspicious threats that agents leave to people."""
     stage = new_stage()
-    raised = stage.play(simulated(at("2026-03-02"), 7, users=60, per_day=1700))
-    assert not [level for level in SEVERE if stage.levels()[level]], raised
-    assert {rule for rule, _ in raised} <= {"ep-002", "aa-038"}
-    assert len(raised) <= 7
+    assert stage.play(simulated(at("2026-03-02"), 7, users=60, per_day=1700)) == {
+        ("aa-038", "gustavo tanaka | 1544755613375367686"),
+        ("ep-002", "1030400848656227062 | lnx-e30616.aldermoor.example.com"),
+        ("ep-002", "1334094577522858296 | ws-7d0275"),
+        ("ep-002", "1478217670157832534 | nb-dc0343"),
+        ("ep-002", "1535692801882168272 | ws-a30488"),
+        ("ep-002", "1556692116698308122 | ws-9d0178"),
+        ("ep-002", "671993349192803036 | srv-600035"),
+    }
+    assert not [level for level in SEVERE if stage.levels()[level]]
 
 
 def test_a_spray_that_ends_in_a_takeover(new_stage: NewStage) -> None:
