@@ -20,7 +20,16 @@ from sentinelone_collector.simulator import Simulator
 CANARY = "eyJcanary0token0that0must0show0nowhere"
 MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = MIDNIGHT - timedelta(days=1)
-_SETTINGS = ("S1C_LAKE", "S1C_STORE", "S1C_INSTANCES", "S1C_RULES", "S1C_DELIVERED", "S1C_HISTORY_LIMIT_DAYS")
+_SETTINGS = (
+    "S1C_LAKE",
+    "S1C_STORE",
+    "S1C_INSTANCES",
+    "S1C_RULES",
+    "S1C_DELIVERED",
+    "S1C_HISTORY_LIMIT_DAYS",
+    "S1C_ADDRESSES",
+    "S1C_NETWORKS",
+)
 
 
 def iso(moment: datetime) -> str:

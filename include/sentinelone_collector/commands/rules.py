@@ -27,7 +27,7 @@ def _row(rule: Rule) -> dict[str, Any]:
         "level": rule.level,
         "family": rule.spec.family if rule.spec else None,
         "classification": rule.spec.classification if rule.spec else None,
-        "kind": rule.correlation.kind if rule.correlation else "event",
+        "kind": rule.kind,
         "visibility": rule.spec.visibility if rule.spec else None,
         "attacks": list(rule.attacks),
         "attacks_v19": list(rule.attacks_v19),
@@ -102,7 +102,7 @@ def backtest(
     site = Installation.from_environment()
     inventory = site.inventory
     chosen = [inventory.get(slug) for slug in instance] if instance else list(inventory.instances)
-    results = run(rule_id, chosen, from_, to, lake=site.lake, ruleset=_ruleset())
+    results = run(rule_id, chosen, from_, to, lake=site.lake, store=site.store, ruleset=_ruleset())
     rows = [
         msgspec.to_builtins(result) | {"incidents": result.incidents, "hits": msgspec.to_builtins(result.hits)}
         for result in results

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
+from sentinelone_collector.detect.anomaly.analysis import Verdict
+from sentinelone_collector.detect.anomaly.past import BaselineStore, Past
 from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.detect.ruleset import Ruleset
 from sentinelone_collector.detect.tag import events_between, find_window_hits
+from sentinelone_collector.errors import UsageError
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Storage, read_receipt
 from sentinelone_collector.windows import Window
@@ -33,20 +36,33 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def backtest(
-    rule_id: str, instances: Sequence[Instance], start: datetime, end: datetime, *, lake: Storage, ruleset: Ruleset
+    rule_id: str,
+    instances: Sequence[Instance],
+    start: datetime,
+    end: datetime,
+    *,
+    lake: Storage,
+    ruleset: Ruleset,
+    store: BaselineStore | None = None,
 ) -> list[Backtest]:
     """Evaluate one rule over the collected windows that touch `[start, end)`; write nothing.
 
-    The rule is evaluated even where the instance has it turned off; its allow entries hold. Raise `UsageError` for an
-    unknown rule.
+    The rule is evaluated even where the instance has it turned off; its allow entries hold. Anomaly rules, and
+    correlations of them, read the counters of tagged windows in the store. Raise `UsageError` for an unknown rule, and
+    for one of these where no store is given.
     """
     rule = ruleset.get(rule_id)
+    if store is None and ruleset.reads_anomalies(rule):
+        raise UsageError(f"{rule.name} reads baselines: a backtest of it needs the store")
     results = []
     for instance in instances:
         settings = instance.rules.model_copy(update={"disable": ()})
         for stream in instance.streams:
             windows = events_between(lake, instance.slug, stream, start, end)
             hits: dict[str, Hit] = {}
+            past = (
+                None if store is None else Past(instance.slug, stream, lake=lake, store=store, rules=ruleset.judgings)
+            )
             for day in _days(windows):
                 found, _ = find_window_hits(
                     day,
@@ -57,6 +73,7 @@ def backtest(
                     ruleset=ruleset,
                     settings=settings,
                     only=rule.name,
+                    verdicts=_nothing if past is None else past.judged,
                 )
                 hits |= {hit.hit_id: hit for of_window in found.values() for hit in of_window}
             ordered = tuple(sorted(hits.values(), key=lambda hit: hit.order))
@@ -64,6 +81,10 @@ def backtest(
                 Backtest(rule=rule.name, instance=instance.slug, stream=stream, windows=len(windows), hits=ordered)
             )
     return results
+
+
+def _nothing(_windows: Iterable[Window]) -> Mapping[Window, Sequence[Verdict]]:
+    return {}
 
 
 def _days(windows: Sequence[Window]) -> Iterator[list[Window]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sentinelone_collector.detect.anomaly.finding import Judged
 from sentinelone_collector.detect.building import build_hit, who_of
 from sentinelone_collector.detect.correlating import complete, may_hold
 from sentinelone_collector.detect.engine import Detector, Done, EventRules, Found, Scene
@@ -99,7 +100,10 @@ class Correlated:
 
 def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:
     """Add to `evidence` the events between `since` and `till` of each chosen moment, also those below correlations."""
-    correlation = scene.ruleset.by_name[name].correlation
+    rule = scene.ruleset.by_name[name]
+    if rule.judge is not None:
+        scene.connection.execute(f"INSERT INTO evidence SELECT number, uid, moment, pos FROM {chosen}")  # noqa: S608  # a name made here
+    correlation = rule.correlation
     if correlation is None:
         return
     done = scene.done[name]
@@ -125,8 +129,14 @@ def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:
 
 def _touched(scene: Scene, correlation: Correlation) -> bool:
     for name in correlation.uses:
-        inner = scene.ruleset.by_name[name].correlation
-        if _touched(scene, inner) if inner else scene.totals.get(scene.numbers.get(name, -1), 0) > 0:
+        rule = scene.ruleset.by_name[name]
+        if rule.judge is not None:
+            touched = scene.has_verdict(name)
+        elif rule.correlation is not None:
+            touched = _touched(scene, rule.correlation)
+        else:
+            touched = scene.totals.get(scene.numbers.get(name, -1), 0) > 0
+        if touched:
             return True
     return False
 
@@ -134,4 +144,6 @@ def _touched(scene: Scene, correlation: Correlation) -> bool:
 def detectors_of(rules: tuple[Rule, ...]) -> list[Detector]:
     """Return the detectors of the rules."""
     counts: list[Detector] = [Correlated(rule, rule.correlation) for rule in rules if rule.correlation]
-    return [EventRules(tuple(rule for rule in rules if rule.where is not None)), *counts]
+    unusual: list[Detector] = [Judged(rule) for rule in rules if rule.judge]
+    plain = EventRules(tuple(rule for rule in rules if rule.where is not None and rule.judge is None))
+    return [plain, *counts, *unusual]

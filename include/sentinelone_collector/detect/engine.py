@@ -6,13 +6,14 @@ anything else that reads the same matches (sequences, anomalies) becomes one by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from sentinelone_collector.detect.anomaly.analysis import Verdict
 from sentinelone_collector.detect.building import Fields, build_hit, who_of
 from sentinelone_collector.detect.fields import literal
 from sentinelone_collector.detect.hits import Hit
@@ -98,16 +99,27 @@ class Scene:
 
     `matched` has a row per event that a rule matches: `uid`, `source` (number), `part`, `moment` (its time in ms),
     `pos` (the time, kept inside its window: the axis of sliding windows), `rules` (numbers) and the fields by alias.
+    `events` are SQL for all events, each a table `e`; `verdicts` are those of anomaly rules, by numbers of sources.
     """
 
     connection: Any
     ruleset: Ruleset
     console: str
     done: dict[str, Done] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
+    verdicts: Mapping[int, Sequence[Verdict]] = field(default_factory=dict)
+
+    def has_verdict(self, name: str) -> bool:
+        """Say whether an anomaly rule called events of any source unusual."""
+        return name in self._judged
+
+    @cached_property
+    def _judged(self) -> frozenset[str]:
+        return frozenset(one.rule for verdicts in self.verdicts.values() for one in verdicts)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The number of each base rule in `matched.rules`."""
+        """The number of each base rule in `matched.rules`; of anomaly rules, of the events that they judge."""
         return _numbers(self.ruleset)
 
     @cached_property
@@ -148,7 +160,7 @@ class Detector(Protocol):
 
 
 def _numbers(ruleset: Ruleset) -> dict[str, int]:
-    names = [rule.name for rule in ruleset if rule.where is not None]
+    names = [rule.matched_as for rule in ruleset if rule.where is not None]
     return {name: number for number, name in enumerate(names)}
 
 
@@ -159,16 +171,20 @@ def open_engine() -> Any:
     return duckdb.connect(":memory:", config={"threads": _THREADS, "autoload_known_extensions": False})
 
 
-def match(connection: Any, ruleset: Ruleset, events: Events) -> None:
-    """Make the table `matched`, or add to it: one pass over all events, every base rule at once."""
+def match(connection: Any, ruleset: Ruleset, events: Events) -> str:
+    """Make the table `matched`, or add to it: one pass over all events, every base rule at once.
+
+    Return SQL for the events, which stay readable in the connection.
+    """
     numbers = _numbers(ruleset)
     tests = ", ".join(
-        f"CASE WHEN {rule.where} THEN {numbers[rule.name]} END" for rule in ruleset if rule.where is not None
+        f"CASE WHEN {rule.where} THEN {numbers[rule.matched_as]} END" for rule in ruleset if rule.where is not None
     )
+    attached = events.attach(connection)
     matched = f"""
         WITH flat AS (
             SELECT e.origin, e.metadata.uid AS uid, e.time AS moment, {ruleset.columns.selection}
-            FROM {events.attach(connection)}
+            FROM {attached}
         ), ready AS (
             SELECT {ruleset.columns.derived} FROM flat
         ), tested AS (
@@ -179,6 +195,7 @@ def match(connection: Any, ruleset: Ruleset, events: Events) -> None:
     """  # noqa: S608  # built from compiled rules and quoted literals
     there = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'matched'").fetchone()[0]
     connection.execute(f"{'INSERT INTO matched' if there else 'CREATE TEMP TABLE matched AS'} {matched}")
+    return attached
 
 
 def _ms(moment: Any) -> int:
@@ -257,22 +274,24 @@ def find_hits(
     *,
     console: str,
     earlier: Callable[[timedelta], Events | None] | None = None,
+    verdicts: Callable[[], Mapping[int, Sequence[Verdict]]] = dict,
 ) -> Looked:
     """Return the hits of the detectors whose last event is in one of the wanted sources.
 
     `earlier` gives the events before those of `events`, as far back as it is asked to; it is asked for as little as the
-    events at hand allow, since most windows hold few events that any correlation ends with.
+    events at hand allow, since most windows hold few events that any correlation ends with. `verdicts` gives those on
+    the sources that are known so far.
     """
     connection = open_engine()
     try:
-        match(connection, ruleset, events)
-        scene = Scene(connection, ruleset, console)
+        attached = match(connection, ruleset, events)
+        scene = Scene(connection, ruleset, console, events=(attached,), verdicts=verdicts())
         influence = max((one.reach for one in detectors if one.matters(scene)), default=timedelta(0))
         back = max((one.reach for one in detectors if one.may_end(scene)), default=timedelta(0))
         more = earlier(back) if earlier is not None and back else None
         if more is not None:
-            match(connection, ruleset, more)
-            scene = Scene(connection, ruleset, console)
+            both = (attached, match(connection, ruleset, more))
+            scene = Scene(connection, ruleset, console, events=both, verdicts=verdicts())
         return Looked([found for one in detectors for found in one.find(scene, wanted)], influence)
     finally:
         connection.close()

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from sentinelone_collector.detect.anomaly.analysis import Analysis
+
 __all__ = ["Hit", "digest_id", "hit_schema", "read_hits", "write_hits"]
 
 _ROW_GROUP = 50_000
@@ -24,8 +26,9 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """One rule matching one event, or one correlation or anomaly; times are epoch milliseconds.
 
     `time` is when the first and `last_time` when the last of its events happened, `entity` is the dedup key,
-    `bucket` the begin of the dedup span that holds `last_time`, `incident_id` None for an observation.
-    `event_uids` holds at most the latest `MOST_EVENTS` of `event_count` events, in order of time.
+    `bucket` the begin of the dedup span that holds `last_time`, `incident_id` None for an observation. `analysis`
+    says of an anomaly which baseline it deviates from. `event_uids` holds at most the latest `MOST_EVENTS` of
+    `event_count` events, in order of time.
     """
 
     hit_id: str
@@ -51,6 +54,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None
     attacks: tuple[str, ...]
     attacks_v19: tuple[str, ...]
+    analysis: Analysis | None = None
 
     @property
     def order(self) -> tuple[int, str, str]:
@@ -88,6 +92,7 @@ def hit_schema() -> Any:
         "note": None,
         "attacks": names,
         "attacks_v19": names,
+        "analysis": None,  # as JSON
     }
     return pa.schema([pa.field(name, kind or pa.string(), nullable=kind is None) for name, kind in required.items()])
 
@@ -97,7 +102,7 @@ def write_hits(path: Path, hits: Iterable[Hit]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [msgspec.structs.asdict(hit) for hit in sorted(hits, key=lambda hit: hit.order)]
+    rows = [msgspec.structs.asdict(hit) | {"analysis": _text(hit)} for hit in sorted(hits, key=lambda hit: hit.order)]
     table = pa.Table.from_pylist(rows, schema=hit_schema())
     pq.write_table(table, path, compression="zstd", row_group_size=_ROW_GROUP)
     return len(rows)
@@ -107,4 +112,12 @@ def read_hits(path: Path) -> Sequence[Hit]:
     """Return the hits of a file, in their order."""
     import pyarrow.parquet as pq
 
-    return msgspec.convert(pq.read_table(path).to_pylist(), list[Hit])
+    rows = pq.read_table(path).to_pylist()  # files of an earlier release have no column `analysis`
+    for row in rows:
+        if row.get("analysis") is not None:
+            row["analysis"] = msgspec.json.decode(row["analysis"])
+    return msgspec.convert(rows, list[Hit])
+
+
+def _text(hit: Hit) -> str | None:
+    return None if hit.analysis is None else msgspec.json.encode(hit.analysis).decode()

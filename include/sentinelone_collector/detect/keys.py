@@ -8,7 +8,7 @@ __all__ = ["CORRELATION_KEYS", "KEYS", "PLACES"]
 
 _WHAT = {"title", "id", "name", "description", "status", "level", "tags", "falsepositives", "references", "related"}
 _WHO = {"author", "license", "date", "modified", "taxonomy", "scope", "fields"}
-KEYS: Final = frozenset(_WHAT | _WHO | {"logsource", "detection", "correlation", "x-incident"})
+KEYS: Final = frozenset(_WHAT | _WHO | {"logsource", "detection", "correlation", "detector", "x-incident"})
 CORRELATION_KEYS: Final = frozenset({"type", "rules", "generate", "group-by", "timespan", "condition", "aliases"})
 PLACES: Final = {  # what pySigma complains about, by the name of its error -> where that stands
     "SigmaConditionError": ("detection", "condition"),

@@ -20,6 +20,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.rule.base import SigmaYAMLLoader
 
+from sentinelone_collector.detect.anomaly.judge import Judge, read_detector
 from sentinelone_collector.detect.correlation_rules import bases_of, read_correlation
 from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
@@ -227,6 +228,7 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         except (NotExpressible, UnknownField) as error:
             place = (_BLOCK,) if _BLOCK in str(error) else ("correlation",)
             raise draft.error(str(error), *place) from error
+    judge = _judge(draft)
     if draft.spec is not None:
         _check_fields(draft, draft.spec, columns)
         _check_samples(draft, draft.spec, columns)
@@ -245,9 +247,26 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         attacks=tagged if stated is None else stated,
         where=where,
         correlation=correlation,
+        judge=judge,
         spec=draft.spec,
         emits=draft.spec is not None and not draft.silenced,
     )
+
+
+def _judge(draft: _Draft) -> Judge | None:
+    block = draft.document.get("detector")
+    if block is None:
+        return None
+    if draft.bases or draft.spec is None:
+        raise draft.error(f"a rule with a detector has a detection and a block {_BLOCK}", "detector")
+    try:
+        return read_detector(block)
+    except ValidationError as error:
+        first = error.errors()[0]
+        steps = [str(step) for step in first["loc"]]
+        raise draft.error(f"detector.{'.'.join(steps)}: {first['msg']}", "detector", *steps) from error
+    except ValueError as error:
+        raise draft.error(str(error), "detector", "type") from error
 
 
 def _where(draft: _Draft, columns: Columns) -> str:
@@ -308,6 +327,11 @@ def _check_fields(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
 
 
 def _check_samples(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
+    if spec.tests.baseline:
+        try:
+            checked_events(spec.tests.baseline, spec.tests.base, columns.catalogue.schema)
+        except ValueError as error:
+            raise draft.error(f"sample: {error}", _BLOCK, "tests", "baseline") from error
     for kind, samples in (("hits", spec.tests.hits), ("misses", spec.tests.misses)):
         for number, sample in enumerate(samples):
             try:

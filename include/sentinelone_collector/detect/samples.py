@@ -1,8 +1,8 @@
 """Samples of rules: short ways of writing events, turned into full rows of the events' schema.
 
 Keys may be dotted (`actor.user.name: ann`). Beside OCSF names an event of a sample may have `x-at` (how long after the
-sample's begin, like 5m), `x-repeat` (how many such events), `x-every` (their distance); `{n}` in a text is the number
-of the repetition, from 1 on.
+sample's begin, like 5m) or `x-ago` (how long before it), `x-repeat` (how many such events), `x-every` (their distance);
+`{n}` in a text is the number of the repetition, from 1 on.
 """
 
 from __future__ import annotations
@@ -58,13 +58,14 @@ def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _repeated(shape: dict[str, Any]) -> list[dict[str, Any]]:
     body = {key: value for key, value in shape.items() if not key.startswith("x-")}
     extra = {key: value for key, value in shape.items() if key.startswith("x-")}
-    unknown = extra.keys() - {"x-at", "x-repeat", "x-every"}
+    unknown = extra.keys() - {"x-at", "x-ago", "x-repeat", "x-every"}
     if unknown:
-        raise ValueError(f"{', '.join(sorted(unknown))} is unknown; there are x-at, x-repeat and x-every")
+        raise ValueError(f"{', '.join(sorted(unknown))} is unknown; there are x-at, x-ago, x-repeat and x-every")
     times = extra.get("x-repeat", 1)
     if not isinstance(times, int) or not 1 <= times <= _MOST:
         raise ValueError(f"x-repeat is a number from 1 to {_MOST}")
-    first, every = BEGIN + _span(extra.get("x-at", "0s")), _span(extra.get("x-every", "0s"))
+    first = BEGIN + _span(extra.get("x-at", "0s")) - _span(extra.get("x-ago", "0s"))
+    every = _span(extra.get("x-every", "0s"))
     rows = []
     for n in range(times):
         row = _numbered(body, n + 1)

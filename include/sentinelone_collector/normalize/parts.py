@@ -15,10 +15,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.normalize.activity_record import ATTRIBUTES, ActivityRecord
 from sentinelone_collector.normalize.actors import actor
 from sentinelone_collector.normalize.columns import JOINED, Row
 from sentinelone_collector.normalize.findings import Finding
+from sentinelone_collector.normalize.located import locate_source
 from sentinelone_collector.normalize.objects import (
     DEVICE_READS,
     OBJECTS,
@@ -106,9 +108,11 @@ class Plan:
         self.deeds = Source((*reads(route), *route.direction_fields, *code), shape)
         self.targets = _target_source(data)
 
-    def parts(self, record: ActivityRecord, data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    def parts(
+        self, record: ActivityRecord, data: Mapping[str, Any], addresses: AddressBook | None = None
+    ) -> tuple[Mapping[str, Any], ...]:
         """Return what the activity's row shares with others: route, who and what, endpoint, last observables."""
-        deed = _kept_deed(self, self.deeds.key(record, data))
+        deed = _kept_deed(self, self.deeds.key(record, data), addresses)
         target = _kept_target(self.targets, self.targets.key(record, data))
         return deed.base, deed.attributes, target, deed.seen_last
 
@@ -125,7 +129,7 @@ def _target_source(data: tuple[str, ...]) -> Source:
 
 
 @lru_cache(maxsize=_KEPT)
-def _kept_deed(plan: Plan, key: bytes) -> Deed:
+def _kept_deed(plan: Plan, key: bytes, addresses: AddressBook | None) -> Deed:
     record, data = plan.deeds.fields(key)
     route = plan.route
     row = Row()
@@ -142,6 +146,7 @@ def _kept_deed(plan: Plan, key: bytes) -> Deed:
     endpoint(activity)
     if route.object not in ONE_OFF:
         OBJECTS[route.object](replace(activity, observables=after))
+    locate_source(row, addresses)
     return Deed(row.parts[0], _with_observables(row, before), _with_observables({}, after))
 
 

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.errors import LakeError, RecordError
 from sentinelone_collector.lake import Storage, object_key, sha256_of
 from sentinelone_collector.normalize.columns import FlatRow, flat
@@ -35,21 +36,29 @@ _CODE = "metadata.event_code"
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
 
 
-def normalize(instance: str, stream: str, window: Window, *, console: str, lake: Storage) -> Normalized:
+def normalize(
+    instance: str,
+    stream: str,
+    window: Window,
+    *,
+    console: str,
+    lake: Storage,
+    addresses: AddressBook | None = None,
+) -> Normalized:
     """Turn a window's raw records into OCSF events and return the counts.
 
     Reads the `raw` object, writes `events` (also without a row) and, where there is something to hold, `quarantine`.
-    `console` is the host of the console, part of every event id. The same raw bytes give the same events bytes; where
-    the lake holds them already nothing is written, else the window's receipt goes first, since a window with a receipt
-    is complete. Raise `ConfigurationError` for an unknown stream and `LakeError` where the raw object is missing or
-    damaged.
+    `console` is the host of the console, part of every event id; `addresses` says where source addresses are. The same
+    raw bytes and the same book give the same events bytes; where the lake holds them already nothing is written, else
+    the window's receipt goes first, since a window with a receipt is complete. Raise `ConfigurationError` for an
+    unknown stream or a damaged address database, and `LakeError` where the raw object is missing or damaged.
     """
     source = get_stream(stream)
     raw_key = object_key("raw", instance, stream, window)
     with lake.scratch() as folder, lake.local(raw_key) as raw:
         if raw is None:
             raise LakeError(f"{lake.url}/{raw_key} is missing; fetch window {window} of {instance}/{stream} first")
-        context = Context(console, stream)
+        context = Context(console, stream, addresses)
         quick = source.quick_reader(context) if source.quick_reader else None
         work = _Work(source, context, quick, raw, f"{lake.url}/{raw_key}", folder)
         work.run()
@@ -63,6 +72,7 @@ def normalize(instance: str, stream: str, window: Window, *, console: str, lake:
             quarantined=work.quarantined,
             events_sha256=work.events_sha256,
             unknown_types=dict(sorted(work.unknown.items())),
+            addresses="" if addresses is None else addresses.digest,
         )
 
 

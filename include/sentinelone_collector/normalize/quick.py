@@ -13,6 +13,7 @@ import msgspec
 
 from sentinelone_collector.normalize.activity_record import ActivityRecord
 from sentinelone_collector.normalize.columns import FlatRow, Row
+from sentinelone_collector.normalize.located import locate_source
 from sentinelone_collector.normalize.messages import clean
 from sentinelone_collector.normalize.objects import ONE_OFF, one_off
 from sentinelone_collector.normalize.parts import plan_of
@@ -45,7 +46,7 @@ def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
     known = routes()
     decode = msgspec.json.Decoder(ActivityRecord).decode
     encode = msgspec.json.Encoder().encode
-    log_name, uid_of = context.stream, context.uid
+    log_name, uid_of, addresses = context.stream, context.uid, context.addresses
 
     def read(line: bytes) -> FlatRow | None:
         inner = line.find(b"{", 1)
@@ -72,7 +73,7 @@ def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
         plan = plan_of(route, tuple(data))
         if plan.secrets or not plan.unique or not message:
             return None
-        parts = plan.parts(record, data)
+        parts = plan.parts(record, data, addresses)
         event_uid = uid_of(uid)
         paths = _PATHS
         values = [time, event_uid, uid, log_name, created, account, line, message, None]
@@ -81,6 +82,7 @@ def quick_reader(context: Context) -> Callable[[bytes], FlatRow | None]:
             row["metadata.original_event_uid"] = uid
             row.parts = parts
             one_off(route, row, record, data)
+            locate_source(row, addresses)
             parts = row.parts
             del row["metadata.original_event_uid"]
             paths = (*_PATHS, *row)

@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL
 
 import msgspec
 
+from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.errors import RecordError
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import VERSION
@@ -38,13 +39,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Context:
-    """Where records come from: the console's host and the stream, both part of every event id."""
+    """Where records come from: the console's host and the stream, both part of every event id.
 
-    __slots__ = ("_names", "console", "stream")
+    `addresses` says where the addresses in them are; None where nothing is to be said.
+    """
 
-    def __init__(self, console: str, stream: str) -> None:
+    __slots__ = ("_names", "addresses", "console", "stream")
+
+    def __init__(self, console: str, stream: str, addresses: AddressBook | None = None) -> None:
         self.console = console
         self.stream = stream
+        self.addresses = addresses
         self._names = NAMESPACE_URL.bytes + f"{console}/{stream}/".encode()
 
     def uid(self, record_id: str, version: str | None = None) -> str:
