@@ -74,6 +74,7 @@ _ACT: Final = {
     "role": ("actor.user.type", "unmapped.data.role"),
     "scope": ("unmapped.data.userScope", "unmapped.data.scopeLevel"),
 }
+_HOST: Final = ("device.uid", "unmapped.agentId", "device.hostname")
 _REMOTE: Final = ("81", "85", "203", "3200", "3201", "3616", "3618", "3623")
 
 FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
@@ -83,8 +84,10 @@ FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
             Feature("login", ("27",), _USER, _WHERE, {"kind": _KIND, "slot": _SLOT}),
             Feature("failure", ("133", "134"), _USER, {"code": ("metadata.event_code",)}, anonymous=True),
             Feature("act", _LOGINS, _ACTOR, _ACT, {"slot": _SLOT}, others=True),
-            Feature("remote", _REMOTE, _ACTOR, {"host": ("device.uid", "unmapped.agentId", "device.hostname")}),
+            Feature("remote", _REMOTE, _ACTOR, {"host": _HOST}),
             Feature("verdict", ("2030",), _ACTOR, {"verdict": ("unmapped.data.newAnalystVerdictTitle",)}),
+            Feature("loss", ("47", "50", "51", "54", "63", "1001"), _SITE, {"host": _HOST}),
+            Feature("threat", ("18", "19", "20", "4003"), _SITE, {"host": _HOST}),
             Feature("account", ("23", "1023", "140"), _USER, {"code": ("metadata.event_code",)}),
         )
     }
