@@ -131,7 +131,7 @@ def _touched(scene: Scene, correlation: Correlation) -> bool:
     for name in correlation.uses:
         rule = scene.ruleset.by_name[name]
         if rule.judge is not None:
-            touched = scene.has_verdict(name)
+            touched = scene.has_verdict(name, cold=False)
         elif rule.correlation is not None:
             touched = _touched(scene, rule.correlation)
         else:

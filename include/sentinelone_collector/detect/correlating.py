@@ -30,7 +30,7 @@ def may_hold(scene: Scene, name: str, *, last: bool = False) -> bool:
     rule = scene.ruleset.by_name[name]
     correlation = rule.correlation
     if rule.judge is not None:
-        return scene.has_verdict(name)
+        return scene.has_verdict(name, cold=False)
     if correlation is None:
         return name in scene.done or scene.totals.get(scene.numbers.get(name, -1), 0) > 0
     if correlation.terms and not last:

@@ -109,13 +109,16 @@ class Scene:
     events: tuple[str, ...] = ()
     verdicts: Mapping[int, Sequence[Verdict]] = field(default_factory=dict)
 
-    def has_verdict(self, name: str) -> bool:
-        """Say whether an anomaly rule called events of any source unusual."""
-        return name in self._judged
+    def has_verdict(self, name: str, *, cold: bool = True) -> bool:
+        """Say whether an anomaly rule called events of any source unusual; `cold` verdicts are steps of no chain."""
+        return name in self._judged and (cold or self._judged[name])
 
     @cached_property
-    def _judged(self) -> frozenset[str]:
-        return frozenset(one.rule for verdicts in self.verdicts.values() for one in verdicts)
+    def _judged(self) -> dict[str, bool]:
+        found: dict[str, bool] = {}
+        for one in (one for verdicts in self.verdicts.values() for one in verdicts):
+            found[one.rule] = found.get(one.rule, False) or not one.analysis.cold
+        return found
 
     @cached_property
     def numbers(self) -> dict[str, int]:

@@ -257,8 +257,8 @@ def _judge(draft: _Draft) -> Judge | None:
     block = draft.document.get("detector")
     if block is None:
         return None
-    if draft.bases or draft.spec is None:
-        raise draft.error(f"a rule with a detector has a detection and a block {_BLOCK}", "detector")
+    if draft.bases:
+        raise draft.error("a rule has a detector or a correlation, which may use rules with detectors", "detector")
     try:
         return read_detector(block)
     except ValidationError as error:

@@ -120,6 +120,16 @@ class StoredCounters:
         """Return a row for each window, entity and value of one day."""
         return self._read(feature, (day, day), None, ("window", "day", "entity", "value"))
 
+    def began(self, first: int, last: int) -> int | None:
+        """Return the first of the days on which anything was counted."""
+        table = rows_table
+        query = select(func.min(table.c.day)).where(
+            table.c.instance == self._place[0], table.c.stream == self._place[1], table.c.day.between(first, last)
+        )
+        with self._reading() as connection:
+            found: int | None = connection.execute(query).scalar_one_or_none()
+        return found
+
     def _read(
         self,
         feature: str,

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBERS = frozenset({"slot", "weekend", "lat", "long"})  # facts that are no text
 _COLUMNS = ("window", "day", "feature", "entity", "value", "n", "first", "last")
 
 
@@ -75,6 +76,9 @@ class Counters(Protocol):
 
     def of_windows(self, feature: str, day: int) -> DataFrame:
         """Return a row for each window, entity and value of one day."""
+
+    def began(self, first: int, last: int) -> int | None:
+        """Return the first of the days on which anything was counted, None where nothing was."""
 
 
 def day_number(moment: datetime) -> int:
@@ -131,6 +135,8 @@ def decoded(feature: str, frame: DataFrame) -> DataFrame:
         name: pd.Series(list(values), index=frame.index, dtype=object)
         for name, values in zip(names, columns, strict=False)
     }
+    for name in _NUMBERS.intersection(made):
+        made[name] = pd.to_numeric(made[name])
     if "ip" in made:
         known = {ip: _network(ip) for ip in made["ip"].unique() if ip is not None}
         made["network"] = made["ip"].map(known).astype(object).where(made["ip"].notna(), None)
@@ -158,6 +164,7 @@ class FrameCounters:
             for name, part in frame.groupby("feature")
         }
         self._none = frame.iloc[:0]
+        self._days = sorted(set(frame["day"]))
 
     def _slice(self, feature: str, first: int, last: int, entities: Sequence[str] | None) -> DataFrame:
         frame: DataFrame | None = self._of.get(feature)
@@ -179,6 +186,10 @@ class FrameCounters:
         """Return a row for each window, entity and value of one day."""
         keys = ["window", "day", "entity", "value"]
         return _summed(feature, self._slice(feature, day, day, None), keys)
+
+    def began(self, first: int, last: int) -> int | None:
+        """Return the first of the days on which anything was counted."""
+        return next((int(day) for day in self._days if first <= day <= last), None)
 
 
 def _summed(feature: str, part: DataFrame, keys: list[str]) -> DataFrame:

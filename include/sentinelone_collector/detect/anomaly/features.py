@@ -53,13 +53,20 @@ class Feature:
 
 
 _KIND = (
-    "array_to_string(list_sort(list_transform(list_filter(e.metadata.labels, lambda x: x LIKE 'address:%'), "
-    "lambda x: substr(x, 9))), '+')"
+    "array_to_string(list_sort(list_transform(list_filter(e.metadata.labels, "
+    "lambda x: x LIKE 'address:%' AND x <> 'address:own'), lambda x: substr(x, 9))), '+')"
 )
-_SLOT = "CAST((e.time // 900000) % 96 AS INT)"  # the quarter of an hour of the UTC day, 0 to 95
+_OWN = "CASE WHEN list_contains(e.metadata.labels, 'address:own') THEN 'own' END"  # the operator's own egress
+# Moments as counters know them: the quarter of an hour of the UTC day, 0 to 95, and whether it is a weekend's
+_WHEN: Final = {
+    "slot": "CAST((e.time // 900000) % 96 AS INT)",
+    "weekend": "CAST((e.time // 86400000 + 3) % 7 >= 5 AS INT)",
+}
 _WHERE: Final = {
     "ip": ("src_endpoint.ip",),
     "country": ("src_endpoint.location.country",),
+    "lat": ("src_endpoint.location.lat",),
+    "long": ("src_endpoint.location.long",),
     "asn": ("src_endpoint.autonomous_system.number",),
     "method": ("unmapped.data.source",),
     "source": ("unmapped.data.sourceType",),
@@ -81,9 +88,9 @@ FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
     {
         feature.name: feature
         for feature in (
-            Feature("login", ("27",), _USER, _WHERE, {"kind": _KIND, "slot": _SLOT}),
+            Feature("login", ("27",), _USER, _WHERE, {"kind": _KIND, "own": _OWN, **_WHEN}),
             Feature("failure", ("133", "134"), _USER, {"code": ("metadata.event_code",)}, anonymous=True),
-            Feature("act", _LOGINS, _ACTOR, _ACT, {"slot": _SLOT}, others=True),
+            Feature("act", _LOGINS, _ACTOR, _ACT, _WHEN, others=True),
             Feature("remote", _REMOTE, _ACTOR, {"host": _HOST}),
             Feature("verdict", ("2030",), _ACTOR, {"verdict": ("unmapped.data.newAnalystVerdictTitle",)}),
             Feature("loss", ("47", "50", "51", "54", "63", "1001"), _SITE, {"host": _HOST}),

@@ -86,17 +86,19 @@ def unusual(scene: Scene, name: str) -> Done:
         for place, one in enumerate(verdicts)
         if one.rule == name
     ]
-    rows = [(source, place, one.feature, one.entity, one.value, one.at) for source, place, one in chosen]
+    rows = [
+        (source, place, one.feature, one.entity, one.value, one.at, one.analysis.cold) for source, place, one in chosen
+    ]
     scene.connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE v{number}
-        (source INT, verdict INT, feature VARCHAR, entity VARCHAR, value VARCHAR, nth INT)
+        (source INT, verdict INT, feature VARCHAR, entity VARCHAR, value VARCHAR, nth INT, cold BOOLEAN)
     """)
     if rows:
-        scene.connection.executemany(f"INSERT INTO v{number} VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608  # a number
+        scene.connection.executemany(f"INSERT INTO v{number} VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608  # a number
     base = scene.numbers[scene.ruleset.by_name[name].matched_as]
     scene.connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {done.base} AS
-        SELECT v.source, v.verdict, v.nth, v.value IS NOT NULL AS whole, m.part, m.uid, m.pos, m.moment,
+        SELECT v.source, v.verdict, v.nth, v.cold, v.value IS NOT NULL AS whole, m.part, m.uid, m.pos, m.moment,
                row_number() OVER (PARTITION BY v.source, v.verdict ORDER BY m.pos, m.uid) AS k
         FROM v{number} v
         JOIN ({_sightings(scene, [one for _, _, one in chosen])}) s
@@ -107,7 +109,7 @@ def unusual(scene: Scene, name: str) -> Done:
     scene.connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {done.table} AS
         SELECT DISTINCT part, uid, pos, moment, [source] AS sources, pos AS since, pos AS till
-        FROM {done.base} WHERE k = nth
+        FROM {done.base} WHERE k = nth AND NOT cold
     """)  # noqa: S608  # names made here
     scene.done[name] = done
     return done

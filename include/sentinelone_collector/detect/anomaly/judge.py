@@ -74,6 +74,11 @@ class Day:
         """Return the counters of each of so many days before this one."""
         return self.counters.by_day(feature, self.number - days, self.number - 1, entities)
 
+    def began(self, days: int) -> int:
+        """Return how many days ago counting began, at most `days`; 0 where nothing was counted before."""
+        first = self.counters.began(self.number - days, self.number - 1)
+        return 0 if first is None else self.number - first
+
     def _keep(self, key: Any, read: Any) -> DataFrame:
         if key not in self._kept:
             self._kept[key] = read()
