@@ -14,7 +14,7 @@ from typing import Final
 
 from sentinelone_collector.detect.fields import Catalogue, Column, literal
 
-__all__ = ["FEATURES", "STREAM", "Feature", "sightings_sql"]
+__all__ = ["FEATURES", "STREAM", "Feature", "fields_read", "sightings_sql"]
 
 STREAM: Final = "activities"  # the stream whose events are counted
 _USER: Final = ("user.uid", "user.name")
@@ -99,6 +99,12 @@ FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
         )
     }
 )
+
+
+def fields_read() -> frozenset[str]:
+    """Return the names of all fields that features read, beside `metadata` and `time`."""
+    features = FEATURES.values()
+    return frozenset(name for one in features for names in (one.entity, *one.facts.values()) for name in names)
 
 
 def sightings_sql(feature: Feature, catalogue: Catalogue, events: str) -> str:
