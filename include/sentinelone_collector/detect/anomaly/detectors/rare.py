@@ -31,9 +31,9 @@ class Rare(Judge):
     name: ClassVar[str] = "rare"
     feature: str
     value: str
-    user: Share
     role: Share
-    tenant: Share
+    user: Share = 0.001
+    tenant: Share = 0.001
 
     @property
     def features(self) -> tuple[str, ...]:
