@@ -329,13 +329,13 @@ def _check_fields(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
 def _check_samples(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
     if spec.tests.baseline:
         try:
-            checked_events(spec.tests.baseline, spec.tests.base, columns.catalogue.schema)
+            checked_events(spec.tests.baseline, spec.tests.base, columns.catalogue.schema, repeated=False)
         except ValueError as error:
             raise draft.error(f"sample: {error}", _BLOCK, "tests", "baseline") from error
     for kind, samples in (("hits", spec.tests.hits), ("misses", spec.tests.misses)):
         for number, sample in enumerate(samples):
             try:
-                checked_events(sample, spec.tests.base, columns.catalogue.schema)
+                checked_events(sample, spec.tests.base, columns.catalogue.schema, repeated=False)
             except ValueError as error:
                 raise draft.error(f"sample: {error}", _BLOCK, "tests", kind, number) from error
 

@@ -7,7 +7,7 @@ later. What it says of a window follows from the window's own day and the days b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
@@ -48,11 +48,11 @@ class Day:
         self.number = number
         self.counters = counters
         self.windows = windows
-        self._kept: dict[Any, DataFrame] = {}
+        self._kept: dict[Hashable, DataFrame] = {}
 
     def all_rows(self, feature: str) -> DataFrame:
         """Return the counters of all windows of the day, in order of windows, entities and values."""
-        return self._keep(("day", feature), lambda: self.counters.of_windows(feature, self.number))
+        return self.keep(("day", feature), lambda: self.counters.of_windows(feature, self.number))
 
     def rows(self, feature: str) -> DataFrame:
         """Return the counters of the windows that are judged."""
@@ -61,7 +61,7 @@ class Day:
 
     def before(self, feature: str, days: int) -> DataFrame:
         """Return the merged counters of so many days before this one, of everybody."""
-        return self._keep(
+        return self.keep(
             ("before", feature, days),
             lambda: self.counters.merged(feature, self.number - days, self.number - 1),
         )
@@ -79,11 +79,30 @@ class Day:
         first = self.counters.began(self.number - days, self.number - 1)
         return 0 if first is None else self.number - first
 
-    def _keep(self, key: Any, read: Any) -> DataFrame:
+    def shares(self, feature: str, days: int, fact: str) -> DataFrame:
+        """Return the counters before the day by `entity`, `role` and one fact: a small frame for many questions."""
+        return self.keep(
+            ("shares", feature, days, fact),
+            lambda: _grouped(self.before(feature, days), list(dict.fromkeys(["entity", "role", fact]))),
+        )
+
+    def keep(self, key: Hashable, read: Callable[[], DataFrame]) -> DataFrame:
+        """Return the frame of that key, made by `read` where this is the first question for it."""
         if key not in self._kept:
             self._kept[key] = read()
-        frame: DataFrame = self._kept[key]
-        return frame
+        return self._kept[key]
+
+
+def _grouped(frame: DataFrame, keys: list[str]) -> DataFrame:
+    present = [key for key in keys if key in frame]
+    grouped = frame.groupby(present, dropna=False, sort=False, as_index=False)
+    found: DataFrame = grouped.agg(n=("n", "sum"), first=("first", "min"), last=("last", "max"))
+    # Missing texts come back from grouping as nan
+    return (
+        found.astype(dict.fromkeys(present, object))
+        .where(found.notna(), None)
+        .assign(n=found["n"], first=found["first"], last=found["last"], **({} if "role" in present else {"role": None}))
+    )
 
 
 def records(frame: DataFrame) -> list[dict[str, Any]]:

@@ -46,25 +46,27 @@ class FirstSeen(Judge):
 
     def judge(self, day: Day) -> Iterator[Finding]:
         """Yield the day's values that their entity never had."""
-        rows, before = day.rows(self.feature), day.before(self.feature, self.days)
-        if rows.empty or before.empty:
+        rows = day.rows(self.feature)
+        if rows.empty or day.before(self.feature, self.days).empty:
             return
-        by_entity = dict(list(before.groupby("entity")))
         for row in records(rows):
-            own = by_entity.get(row["entity"], before.iloc[:0])
-            fact = self._fact(row, own, before)
-            if fact is None or (own[fact] == row[fact]).any():
+            chosen = self._fact(day, row)
+            if chosen is None or (chosen[1][chosen[0]] == row[chosen[0]]).any():
                 continue
-            found = self._analysis(day, row, fact, own, before)
+            found = self._analysis(day, row, *chosen)
             if found is not None:
                 yield Finding(row["window"], self.feature, row["entity"], row["value"], found)
 
-    def _fact(self, row: dict[str, Any], own: DataFrame, before: DataFrame) -> str | None:
+    def _fact(self, day: Day, row: dict[str, Any]) -> tuple[str, DataFrame, DataFrame] | None:
+        """Return the fact to judge, with the counters of the entity and those of everybody by it."""
         for fact in self.value:
+            if row[fact] is None:
+                continue
+            before = day.shares(self.feature, self.days, fact)
+            own = before[before["entity"] == row["entity"]]
             known = own if len(own) else before
-            share = known.loc[known[fact].notna(), "n"].sum() / known["n"].sum()
-            if row[fact] is not None and share >= _KNOWN:
-                return fact
+            if known.loc[known[fact].notna(), "n"].sum() >= _KNOWN * known["n"].sum():
+                return fact, own, before
         return None
 
     def _analysis(self, day: Day, row: dict[str, Any], fact: str, own: DataFrame, before: DataFrame) -> Analysis | None:

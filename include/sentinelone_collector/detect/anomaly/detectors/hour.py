@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["DETECTOR", "people"]
 
 _SLOTS = 96
+_TOKEN = ("API", "api")
 _NEAR = 8  # quarters of an hour
 
 
@@ -45,7 +46,7 @@ class Hour(Judge):
         if rows.empty:
             return
         habit = self.habit or self.feature
-        before = people(day.before(habit, self.days))
+        before = day.keep(("people", habit, self.days), lambda: people(day.before(habit, self.days)))
         counts = before.groupby("entity")["n"].sum()
         rows = rows[rows["entity"].map(counts).fillna(0) >= self.fewest]
         if rows.empty:
@@ -92,7 +93,7 @@ def people(frame: DataFrame) -> DataFrame:
     kept = frame
     for fact in ("source", "method"):
         if fact in kept:
-            kept = kept[kept[fact].str.lower().fillna("") != "api"]
+            kept = kept[~kept[fact].isin(_TOKEN)]
     return kept[kept["role"].fillna("") != "Service"] if "role" in kept else kept
 
 

@@ -50,7 +50,7 @@ class LoginRisk(Judge):
         from sentinelone_collector.detect.anomaly.login_scoring import login_terms
 
         rows = people(day.rows(_FEATURE))
-        before = people(day.before(_FEATURE, self.days))
+        before = day.keep(("people", _FEATURE, self.days), lambda: people(day.before(_FEATURE, self.days)))
         if rows.empty or before.empty:
             return
         terms = login_terms(rows, before)

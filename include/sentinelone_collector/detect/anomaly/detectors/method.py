@@ -38,7 +38,7 @@ class Method(Judge):
         rows = rows[rows[self.value].notna() & (rows[self.value] != self.usual)]
         if rows.empty:
             return
-        before = day.before(self.feature, self.days)
+        before = day.shares(self.feature, self.days, self.value)
         before = before[before[self.value].notna()]
         for row in records(rows) if len(before) else ():
             found = self._analysis(day, row, before)
