@@ -26,6 +26,7 @@ class Rare(Judge):
     """A fact's value whose probability is below `user`, `role` and `tenant` at these levels.
 
     Each level backs off to the next wider one, and what the user did is left out of the peers' and the tenant's.
+    What is left for values that nobody has had is shared by `space` of them.
     """
 
     name: ClassVar[str] = "rare"
@@ -34,6 +35,7 @@ class Rare(Judge):
     role: Share
     user: Share = 0.001
     tenant: Share = 0.001
+    space: Annotated[int, Field(ge=1)] = 100
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ class Rare(Judge):
         own, others = before[mine], before[~mine]
         peers = others[others["role"] == row.get("role")]
         counts = others.groupby(self.value)["n"].sum()
-        tenant = root_probability(counts.get(value, 0), counts.sum(), unseen_mass(counts.to_numpy()))
+        tenant = root_probability(counts.get(value, 0), counts.sum(), unseen_mass(counts.to_numpy()), self.space)
         levels = [(frame.loc[frame[self.value] == value, "n"].sum(), frame["n"].sum()) for frame in (peers, own)]
         role, user = (float(share) for share in back_off(levels, tenant, _STRENGTH))
         if float(tenant) >= self.tenant or role >= self.role or user >= self.user:
@@ -77,9 +79,9 @@ class Rare(Judge):
             measure="probability",
             words=(
                 f"{{who}} {did(self.feature)} {named(self.value, value)}; {percent(user)} of such events of the user "
-                f"are expected to be like that, {percent(role)} of the role {row.get('role') or 'same'}, and it was seen "
-                f"{number(int(counts.get(value, 0)), 'time')} among {number(int(counts.sum()), 'event')} of all others "
-                f"in the last {number(self.days, 'day')}"
+                f"are expected to be like that, {percent(role)} of the role {row.get('role') or 'same'}, and it was "
+                f"seen {number(int(counts.get(value, 0)), 'time')} among {number(int(counts.sum()), 'event')} of all "
+                f"others in the last {number(self.days, 'day')}"
             ),
             baseline=tuple(Expected(str(name), int(n)) for name, n in usual.head(_MOST_SHOWN).items()),
             cold=based.cold,

@@ -50,7 +50,9 @@ class Share(Judge):
             found = self._reached(today[today["entity"] == entity], before)
             if found is not None and found[0] in wanted:
                 window, last, seen = found
-                yield Finding(window, self.feature, str(entity), None, self._analysis(day, str(entity), seen, before), last)
+                yield Finding(
+                    window, self.feature, str(entity), None, self._analysis(day, str(entity), seen, before), last
+                )
 
     def _like(self, frame: DataFrame) -> DataFrame:
         return frame.assign(like=frame["n"].where(frame[self.value].str.lower() == self.like.lower(), 0))
@@ -76,7 +78,9 @@ class Share(Judge):
         counts: Any = before.groupby(self.value)["n"].sum()
         of_all, of_own = self._like(before), self._like(own)
         usual = of_all["like"].sum() / of_all["n"].sum()
-        mine = f"{percent(of_own['like'].sum() / of_own['n'].sum())} of the user's" if len(own) else "none of the user's"
+        mine = (
+            f"{percent(of_own['like'].sum() / of_own['n'].sum())} of the user's" if len(own) else "none of the user's"
+        )
         return Analysis(
             detector=self.name,
             parameter=self.value,
@@ -92,7 +96,9 @@ class Share(Judge):
                 f"day; {percent(usual)} of {number(based.events, 'event')} of everybody in the last "
                 f"{number(self.days, 'day')} were like that, and {mine}"
             ),
-            baseline=tuple(sorted((Expected(str(k), int(n)) for k, n in counts.items()), key=lambda one: (-one.count, one.value))),
+            baseline=tuple(
+                sorted((Expected(str(k), int(n)) for k, n in counts.items()), key=lambda one: (-one.count, one.value))
+            ),
             cold=based.cold,
         )
 

@@ -45,9 +45,7 @@ class Young(Judge):
         for row in records(rows) if since > self.age else ():
             age = day.number - born.get(row["entity"], day.number)
             if age < self.age:
-                yield Finding(
-                    row["window"], self.feature, row["entity"], row["value"], self._analysis(age, since)
-                )
+                yield Finding(row["window"], self.feature, row["entity"], row["value"], self._analysis(age, since))
 
     def _born(self, day: Day, entities: list[str]) -> dict[Any, int]:
         """Return the day of each entity's first event, of those that have one before this day."""
