@@ -238,7 +238,7 @@ def _run(world: World, order: list[int]) -> set[tuple[str, str, str, str]]:
 
 
 # Windows that matter: the login, some of the past, the odd days, and days after them
-CHOSEN = [0, 1, 4, 10, 20, 30, 40, 50, 60, 70, 73, 74, 75, 76, 77, 78]
+CHOSEN = [0, 4, 30, 60, 73, 74, 75, 76, 77, 78]
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ def test_odd_days_are_found_each_by_its_rule(in_order: set[tuple[str, str, str, 
 
 
 @settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data())
 def test_any_order_of_windows_gives_the_same_behaviour(
