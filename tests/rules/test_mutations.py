@@ -23,7 +23,12 @@ _AT_ONCE = 6
 _ANY_ONE = "one event is enough, so neither the span nor the group matters"
 _LONGEST = {"days": 366}
 _TEXTS: dict[str, dict[str, str]] = {"usual": {}, "of": {"entity": "tenant", "tenant": "entity"}}
+_LEARNED = (
+    "what is high is learned from the tenant's own logins; telling these apart takes more of them than a sample has"
+)
 EQUIVALENT: dict[tuple[str, str], str] = {
+    ("ul-019", "quantile 0.00999"): _LEARNED,
+    ("ul-019", "quantile 0.9995"): _LEARNED,
     ("ub-009-signs", "span -1"): _ANY_ONE,
     ("ub-009-signs", "span +3"): _ANY_ONE,
     ("ub-009-signs", "no grouping"): _ANY_ONE,

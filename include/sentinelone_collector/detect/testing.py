@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from sentinelone_collector.detect.anomaly.features import fields_read
 from sentinelone_collector.detect.anomaly.samples import sample_verdicts
 from sentinelone_collector.detect.correlate import detectors_of
 from sentinelone_collector.detect.engine import find_hits
@@ -140,7 +141,7 @@ def _table(ruleset: Ruleset, samples: list[_Sample], sources: dict[tuple[int, in
 
     rows = [row for sample in samples for row in sample.rows]
     parts = [number for number, sample in enumerate(samples) for _ in sample.rows]
-    read = {"metadata", "time", *(name.split(".", 1)[0] for name in ruleset.columns.aliases)}
+    read = {"metadata", "time", *(name.split(".", 1)[0] for name in (*ruleset.columns.aliases, *fields_read()))}
     schema = pa.schema([field for field in ruleset.columns.catalogue.schema if field.name in read])
     table = pa.Table.from_pylist(rows, schema=schema)
     origins = [sources[part, row["time"] // _DAY_MS] for part, row in zip(parts, rows, strict=True)]

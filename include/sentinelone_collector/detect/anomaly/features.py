@@ -14,7 +14,7 @@ from typing import Final
 
 from sentinelone_collector.detect.fields import Catalogue, Column, literal
 
-__all__ = ["FEATURES", "STREAM", "Feature", "sightings_sql"]
+__all__ = ["FEATURES", "STREAM", "Feature", "fields_read", "sightings_sql"]
 
 STREAM: Final = "activities"  # the stream whose events are counted
 _USER: Final = ("user.uid", "user.name")
@@ -81,6 +81,7 @@ _ACT: Final = {
     "role": ("actor.user.type", "unmapped.data.role"),
     "scope": ("unmapped.data.userScope", "unmapped.data.scopeLevel"),
 }
+_HOST: Final = ("device.uid", "unmapped.agentId", "device.hostname")
 _REMOTE: Final = ("81", "85", "203", "3200", "3201", "3616", "3618", "3623")
 
 FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
@@ -90,12 +91,20 @@ FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
             Feature("login", ("27",), _USER, _WHERE, {"kind": _KIND, "own": _OWN, **_WHEN}),
             Feature("failure", ("133", "134"), _USER, {"code": ("metadata.event_code",)}, anonymous=True),
             Feature("act", _LOGINS, _ACTOR, _ACT, _WHEN, others=True),
-            Feature("remote", _REMOTE, _ACTOR, {"host": ("device.uid", "unmapped.agentId", "device.hostname")}),
+            Feature("remote", _REMOTE, _ACTOR, {"host": _HOST}),
             Feature("verdict", ("2030",), _ACTOR, {"verdict": ("unmapped.data.newAnalystVerdictTitle",)}),
+            Feature("loss", ("47", "50", "51", "54", "63", "1001"), _SITE, {"host": _HOST}),
+            Feature("threat", ("18", "19", "20", "4003"), _SITE, {"host": _HOST}),
             Feature("account", ("23", "1023", "140"), _USER, {"code": ("metadata.event_code",)}),
         )
     }
 )
+
+
+def fields_read() -> frozenset[str]:
+    """Return the names of all fields that features read, beside `metadata` and `time`."""
+    features = FEATURES.values()
+    return frozenset(name for one in features for names in (one.entity, *one.facts.values()) for name in names)
 
 
 def sightings_sql(feature: Feature, catalogue: Catalogue, events: str) -> str:

@@ -41,10 +41,10 @@ LEVELS: Final = MappingProxyType({"country": 0.1, "asn": 0.2, "network": 0.5, "i
 TERMS: Final = (*LEVELS, "tenant", "kind", "method", "hour")
 SLOTS: Final = 96
 # How often an attacker's country, network (ASN) or address is one that nobody in the tenant has had
-_FOREIGN: Final = MappingProxyType({"country": 0.4, "asn": 0.6})
+_FOREIGN: Final = MappingProxyType({"country": 0.3, "asn": 0.3})
 # How an attacker's logins are shared out: what tells nothing about a user is as likely for both
-_ATTACKER: Final = MappingProxyType({"kind": 0.5, "method": 0.5})
-_STRENGTH: Final = 3.0
+_ATTACKER: Final = MappingProxyType({"kind": 0.5, "method": 0.2})
+_STRENGTH: Final = 1.0
 _ORDINARY = ""
 
 
@@ -63,7 +63,7 @@ def login_terms(logins: DataFrame, past: DataFrame, without: Collection[str] = (
     nothing = np.zeros(len(logins))
     terms: dict[str, Floats] = {
         "address": -np.log(_address_lift(logins, past, facts, levels)),
-        "tenant": nothing if "tenant" in without else _foreignness(past, [facts[name] for name in levels]),
+        "tenant": nothing if "tenant" in without else nothing + _foreignness(past, [facts[name] for name in levels]),
         "kind": nothing if "kind" in without else _oddness(logins, past, facts),
         "method": nothing if "method" in without else facts["method"].surprise(),
     }
@@ -84,7 +84,7 @@ class _Fact:
         self.name = name
         known, seen = logins[name], past[past[name].notna()]
         self.known = known.notna().to_numpy()
-        value = known.fillna("\0")  # a value that nobody has
+        value = _text(known)
         self.own = _lookup(seen, ["entity", name], [logins["entity"], value])
         self.total = _lookup(seen, ["entity"], [logins["entity"]])
         kinds = seen.drop_duplicates(["entity", name])
@@ -103,6 +103,11 @@ class _Fact:
         chain = back_off([(self.peers, self.of_peers), (self.own, self.total)], self.tenant, _STRENGTH)
         usual = np.log(_ATTACKER[self.name]) - np.log(chain[-1])
         return np.where(self.known, usual, 0.0)
+
+
+def _text(column: Series[Any], otherwise: str = "\0") -> Series[Any]:
+    """Return the column with a text where it has none, by default one that nobody has."""
+    return column.astype(object).where(column.notna(), otherwise)
 
 
 def _lookup(frame: DataFrame, keys: list[str], values: list[Series[Any]]) -> Floats:
@@ -138,7 +143,7 @@ def _address_lift(logins: DataFrame, past: DataFrame, facts: dict[str, _Fact], l
 def _distinct_inside(logins: DataFrame, past: DataFrame, wider: str, name: str) -> Floats:
     """Return how many values of a level the user has had inside the login's value of the wider one."""
     seen = past[past[name].notna()].drop_duplicates(["entity", wider, name]).assign(n=1)
-    return _lookup(seen, ["entity", wider], [logins["entity"], logins[wider].fillna("\0")])
+    return _lookup(seen, ["entity", wider], [logins["entity"], _text(logins[wider])])
 
 
 def _foreignness(past: DataFrame, facts: list[_Fact]) -> Floats:
@@ -164,8 +169,8 @@ def _oddness(logins: DataFrame, past: DataFrame, facts: dict[str, _Fact]) -> Flo
     A network that the user had before explains its kind. Each user counts once for each network.
     """
     place = "asn" if facts["asn"].all else "ip"
-    kind, seen = logins["kind"].fillna(_ORDINARY), past.drop_duplicates(["entity", place, "kind"])
-    seen = seen.assign(kind=seen["kind"].fillna(_ORDINARY), n=1)
+    kind, seen = _text(logins["kind"], _ORDINARY), past.drop_duplicates(["entity", place, "kind"])
+    seen = seen.assign(kind=_text(seen["kind"], _ORDINARY), n=1)
     counts = seen.groupby("kind").size()
     root = root_probability(kind.map(counts).fillna(0), len(seen), unseen_mass(counts.to_numpy()))
     own = _lookup(seen, ["entity", "kind"], [logins["entity"], kind])

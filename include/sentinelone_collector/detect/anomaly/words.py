@@ -14,6 +14,8 @@ _DID: Final = {
     "remote": "reached into hosts",
     "verdict": "judged threats",
     "account": "was created",
+    "loss": "lost an agent",
+    "threat": "had a threat",
 }
 _FACTS: Final = {
     "country": "from {}",

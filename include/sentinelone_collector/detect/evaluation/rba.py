@@ -58,7 +58,7 @@ def read_rba(path: Path) -> DataFrame:
             "entity": frame["User ID"].astype(str),
             "day": (days - days.min()).dt.days,
             "slot": times.hour * 4 + times.minute // 15,
-            "weekend": times.dayofweek >= _SATURDAY,
+            "weekend": times.day_of_week >= _SATURDAY,
             "country": frame["Country"].astype(object).where(frame["Country"].notna(), None),
             "asn": frame["ASN"].map(lambda number: str(int(number)), na_action="ignore").astype(object),
             "network": frame["IP Address"].map(_network),

@@ -46,7 +46,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     tail: str
     observed: dict[str, float]
-    values: int
+    number: int
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ def _incidents(clean: DataFrame, values: Series[float]) -> NDArray[np.float64]:
 
 def _hours(clean: DataFrame) -> Calibration:
     tails = clean.loc[clean["events"] >= _FEWEST_HOURS, "hour_tail"]
-    return Calibration(tail="unusual hour", observed=_levels(tails), values=len(tails))
+    return Calibration(tail="unusual hour", observed=_levels(tails), number=len(tails))
 
 
 def _levels(tails: Any) -> dict[str, float]:
@@ -178,4 +178,4 @@ def _volumes(
         inside = rng.uniform(size=len(seen)) * gamma_poisson_mass(seen, mean, dispersion)
         tails.append(gamma_poisson_tail(seen + 1, mean, dispersion) + inside)
     values = np.concatenate(tails) if tails else np.zeros(0)
-    return Calibration(tail="logins a working day", observed=_levels(values), values=len(values))
+    return Calibration(tail="logins a working day", observed=_levels(values), number=len(values))
