@@ -19,7 +19,18 @@ from sqlalchemy import (  # noqa: TID253  # imported inside tasks only
     Text,
 )
 
-__all__ = ["history", "hits", "incidents", "ledger", "metadata", "notes", "seen_hits", "tagged_windows"]
+__all__ = [
+    "console_audit",
+    "history",
+    "hits",
+    "incidents",
+    "instance_checks",
+    "ledger",
+    "metadata",
+    "notes",
+    "seen_hits",
+    "tagged_windows",
+]
 
 _Id = String(32)
 _Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up INTEGER keys only
@@ -134,4 +145,26 @@ ledger = Table(
     Column("records", Integer, nullable=False),
     Column("delivered_at", String(40), nullable=False),
     Index("ix_delivery_ledger_window", "instance", "stream", "window"),
+)
+
+console_audit = Table(
+    "console_audit",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("at", String(40), nullable=False),
+    Column("user", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("request_key", String(64), unique=True),  # of a form; a second click finds what the first one did
+)
+
+instance_checks = Table(
+    "instance_checks",
+    metadata,
+    Column("instance", String(40), primary_key=True),
+    Column("checked_at", String(40), nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("expires_at", String(40)),
+    Column("sentences", Text, nullable=False),
 )
