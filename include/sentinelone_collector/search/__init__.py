@@ -1,0 +1,27 @@
+"""Keyword search over the lake's events: a query language, one index a day that follows the lake, exact results."""
+
+from sentinelone_collector.search.budget import Budget
+from sentinelone_collector.search.cache import ShardCache
+from sentinelone_collector.search.engine import LogSearch, SearchTooWide
+from sentinelone_collector.search.evidence import read_event, related_hits, whole_events
+from sentinelone_collector.search.listing import Scope
+from sentinelone_collector.search.parsing import QueryError, parse_query
+from sentinelone_collector.search.results import Bucket, Counts, Cursor, Page, Row
+
+__all__ = [
+    "Bucket",
+    "Budget",
+    "Counts",
+    "Cursor",
+    "LogSearch",
+    "Page",
+    "QueryError",
+    "Row",
+    "Scope",
+    "SearchTooWide",
+    "ShardCache",
+    "parse_query",
+    "read_event",
+    "related_hits",
+    "whole_events",
+]
