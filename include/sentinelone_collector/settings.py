@@ -13,6 +13,7 @@ __all__ = ["Settings", "number"]
 
 _DEFAULT_LAKE = ".run/lake"
 _DEFAULT_INVENTORY = "include/instances.d"
+_DEFAULT_SEARCH_MB = 4096.0
 
 
 def number(name: str, default: float, environment: Mapping[str, str] = os.environ) -> float:
@@ -34,7 +35,7 @@ def number(name: str, default: float, environment: Mapping[str, str] = os.enviro
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where lake, store, inventory, own rules and relative delivery paths are.
+    """Where lake, store, inventory, own rules, relative delivery paths and the search's indexes are.
 
     `store` is a SQLAlchemy URL and may hold a password: it is left out of the text form.
     """
@@ -44,16 +45,19 @@ class Settings:
     instances: Path
     rules: Path | None
     delivered: Path
+    search_cache: Path
+    search_cache_bytes: int
 
     def __repr__(self) -> str:
         return f"Settings(lake={self.lake!r}, instances={str(self.instances)!r})"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read `S1C_LAKE`, `S1C_STORE`, `S1C_INSTANCES`, `S1C_RULES` and `S1C_DELIVERED`.
+        """Read the variables `S1C_LAKE`, `S1C_STORE`, `S1C_INSTANCES`, `S1C_RULES`, `S1C_DELIVERED` and the search's.
 
+        Those are `S1C_SEARCH_CACHE` and `S1C_SEARCH_CACHE_MB`.
         Without them the lake is `.run/lake` below the working directory, the store an SQLite file beside the lake,
-        the inventory `include/instances.d`, and relative delivery paths begin beside the lake.
+        the inventory `include/instances.d`; relative delivery paths and the search's folder begin beside the lake.
         """
         lake = environment.get("S1C_LAKE") or _DEFAULT_LAKE
         beside = Path.cwd() if "://" in lake else Path(lake).expanduser().absolute().parent
@@ -64,4 +68,6 @@ class Settings:
             instances=Path(environment.get("S1C_INSTANCES") or _DEFAULT_INVENTORY).expanduser(),
             rules=Path(rules).expanduser() if rules else None,
             delivered=Path(environment.get("S1C_DELIVERED") or beside).expanduser(),
+            search_cache=Path(environment.get("S1C_SEARCH_CACHE") or beside / "search").expanduser(),
+            search_cache_bytes=int(number("S1C_SEARCH_CACHE_MB", _DEFAULT_SEARCH_MB, environment) * (1 << 20)),
         )

@@ -50,13 +50,17 @@ class Room:
     lake: Storage
     search: LogSearch
 
-    def put(self, span: Window, rows: Sequence[Mapping[str, Any]], instance: str = "emea", stream: str = "activities") -> str:
+    def put(
+        self, span: Window, rows: Sequence[Mapping[str, Any]], instance: str = "emea", stream: str = "activities"
+    ) -> str:
         """Write a window's events, as normalize does; return their key."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         key = object_key("events", instance, stream, span)
-        table = pa.Table.from_pylist(sorted(rows, key=lambda row: (row["time"], row["metadata"]["uid"])), event_schema())
+        table = pa.Table.from_pylist(
+            sorted(rows, key=lambda row: (row["time"], row["metadata"]["uid"])), event_schema()
+        )
         with self.lake.scratch() as folder:
             pq.write_table(table, folder / "events", compression="zstd", store_schema=False)
             self.lake.put(key, folder / "events")

@@ -26,7 +26,12 @@ class Scanned(NamedTuple):
 def scan(lake: Storage, query: Node, scope: Scope) -> list[Scanned]:
     """Return all events that match, newest first."""
     found = [one for one in _events(lake, scope) if matches(query, one[1])]
-    return [one for one, _ in sorted(found, key=lambda pair: (-pair[0].moment, crc32(pair[0].uid.encode()) >> 10 ^ 0x3FFFFF, pair[0].uid))]
+    return [
+        one
+        for one, _ in sorted(
+            found, key=lambda pair: (-pair[0].moment, crc32(pair[0].uid.encode()) >> 10 ^ 0x3FFFFF, pair[0].uid)
+        )
+    ]
 
 
 def _events(lake: Storage, scope: Scope) -> Iterator[tuple[Scanned, list[tuple[str, Value]]]]:

@@ -78,7 +78,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     yield room
 
 
-_WORD = st.sampled_from(["john", "doe", "svc", "01", "müller", "札幌", "10", "0", "1", "110", "7", "x", "o", "hara", "none"])
+_WORD = st.sampled_from(
+    ["john", "doe", "svc", "01", "müller", "札幌", "10", "0", "1", "110", "7", "x", "o", "hara", "none"]
+)
 _WORDS = st.builds(Words, st.lists(_WORD, min_size=1, max_size=4).map(tuple), st.booleans())
 _TEXT_FIELDS = st.sampled_from(
     [

@@ -4,9 +4,10 @@ from sentinelone_collector.search.budget import Budget
 from sentinelone_collector.search.cache import ShardCache
 from sentinelone_collector.search.engine import LogSearch, SearchTooWide
 from sentinelone_collector.search.evidence import read_event, related_hits, whole_events
-from sentinelone_collector.search.listing import Scope
+from sentinelone_collector.search.export import csv_lines, ndjson_lines
+from sentinelone_collector.search.listing import Scope, scope_of
 from sentinelone_collector.search.parsing import QueryError, parse_query
-from sentinelone_collector.search.results import Bucket, Counts, Cursor, Page, Row
+from sentinelone_collector.search.results import Bucket, Counts, Cursor, Page, Row, row_dict
 
 __all__ = [
     "Bucket",
@@ -20,8 +21,12 @@ __all__ = [
     "Scope",
     "SearchTooWide",
     "ShardCache",
+    "csv_lines",
+    "ndjson_lines",
     "parse_query",
     "read_event",
     "related_hits",
+    "row_dict",
+    "scope_of",
     "whole_events",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sentinelone_collector.search.documents import field_term, index_schema, number_term
 from sentinelone_collector.search.fields import Leaf, resolve
-from sentinelone_collector.search.query import All, And, Compare, Field, Node, Not, Number, Or, Words
+from sentinelone_collector.search.query import And, Compare, Field, Node, Not, Number, Or, Words
 from sentinelone_collector.search.words import words
 
 __all__ = ["compile_query"]
@@ -23,8 +23,6 @@ def compile_query(node: Node, searcher: Any) -> Any:
     import tantivy
 
     match node:
-        case All():
-            return tantivy.Query.term_query(index_schema(), "kind", "event")
         case Words():
             return _phrase("text", list(node.parts), prefix=node.prefix)
         case Field():
@@ -32,14 +30,14 @@ def compile_query(node: Node, searcher: Any) -> Any:
         case Compare():
             terms = [term for leaf in resolve(node.name) for term in _between(leaf, node, searcher)]
             return tantivy.Query.term_set_query(index_schema(), "fields", terms)
-        case Not():
-            inner = compile_query(node.node, searcher)
-            everything = compile_query(All(), searcher)
-            return _boolean([(tantivy.Occur.Must, everything), (tantivy.Occur.MustNot, inner)])
-        case And():
-            return _boolean([(tantivy.Occur.Must, compile_query(one, searcher)) for one in node.nodes])
-        case Or():
-            return _any_of([compile_query(one, searcher) for one in node.nodes])
+        case And() | Or():
+            inner = [compile_query(one, searcher) for one in node.nodes]
+            return _any_of(inner) if isinstance(node, Or) else _boolean([(tantivy.Occur.Must, one) for one in inner])
+    everything = tantivy.Query.term_query(index_schema(), "kind", "event")
+    if isinstance(node, Not):
+        unwanted = compile_query(node.node, searcher)
+        return _boolean([(tantivy.Occur.Must, everything), (tantivy.Occur.MustNot, unwanted)])
+    return everything
 
 
 def _boolean(parts: Sequence[tuple[Any, Any]]) -> Any:

@@ -20,7 +20,7 @@ from sentinelone_collector.search.fields import INSTANCE, STREAM
 from sentinelone_collector.search.results import Row
 from sentinelone_collector.search.words import NOT_SEARCHED, Value, values_below, words
 
-__all__ = ["FACETS", "TOKENIZER", "field_term", "index_schema", "number_term", "rank_of", "read_documents"]
+__all__ = ["FACETS", "TOKENIZER", "field_term", "index_schema", "moment_of", "number_term", "rank_of", "read_documents"]
 
 TOKENIZER = "given"
 FACETS = ("class", "severity", "instance", "stream")
@@ -33,6 +33,11 @@ def rank_of(moment: int, uid: str) -> int:
     """Return the place of an event in the order of time, milliseconds first; equal only by rare chance."""
     bounded = min(max(moment, 0), (1 << 41) - 1)
     return bounded << _RANK_BITS | crc32(uid.encode()) >> (32 - _RANK_BITS)
+
+
+def moment_of(rank: int) -> int:
+    """Return the milliseconds of a rank."""
+    return rank >> _RANK_BITS
 
 
 def field_term(path: str, word: str) -> str:
@@ -226,7 +231,7 @@ def _row(event: Mapping[str, Any], shared: Mapping[str, Any], first: int, last: 
         user=event.get("user") or event.get("user_2") or event.get("user_3"),
         ip=event.get("ip") or event.get("ip_2"),
         host=event.get("host") or event.get("host_2"),
-        **{name: event.get(name) for name in _PLAIN},
+        **dict[str, Any]({name: event.get(name) for name in _PLAIN}),
         **shared,
     )
 

@@ -5,41 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from sentinelone_collector.errors import LakeError, UsageError
+from sentinelone_collector.errors import UsageError
 from sentinelone_collector.lake import Storage
 from sentinelone_collector.search.budget import Budget
 from sentinelone_collector.search.cache import ShardCache
-from sentinelone_collector.search.compiling import compile_query
-from sentinelone_collector.search.documents import FACETS, index_schema, rank_of
+from sentinelone_collector.search.documents import FACETS, rank_of
 from sentinelone_collector.search.listing import Found, Scope, list_days
+from sentinelone_collector.search.narrowing import Part, count, in_range, milliseconds, narrowed, run
 from sentinelone_collector.search.query import Node
 from sentinelone_collector.search.results import Bucket, Counts, Cursor, Page, Row
-from sentinelone_collector.search.shard import Shard, Snapshot
+from sentinelone_collector.search.shard import Shard
 from sentinelone_collector.windows import DAY, iso, parse_time
 
 __all__ = ["LogSearch", "SearchTooWide"]
 
 _MOST_BUCKETS = 60
 _MINUTE = 60_000
+_DAY = 1440 * _MINUTE
 _WIDTHS = tuple(_MINUTE * minutes for minutes in (1, 5, 10, 30, 60, 180, 360, 720, 1440, 7 * 1440, 28 * 1440))
 _TIES = 16  # results read beyond a page, so that events of equal rank stand together
-_MOST_FACETS = 200
 _EXPORT_PAGE = 2_000
 
 
 class SearchTooWide(UsageError):
     """A search would have to read more than it may; says how far it got and what to narrow."""
-
-
-class _Part(NamedTuple):
-    """Some windows of a day in one index: the windows' numbers there."""
-
-    snapshot: Snapshot
-    numbers: list[int]
 
 
 class LogSearch:
@@ -64,7 +57,12 @@ class LogSearch:
             parts, complete = self._ready(day, windows, budget)
             if not complete:
                 raise self._too_wide(days, day, budget)
-            found = [row for part in parts for row in self._newest(part, query, scope, day, cursor, limit + 1)]
+            found = [
+                row
+                for part in parts
+                if part.numbers
+                for row in self._newest(part, narrowed(part, query, scope, day), cursor, limit + 1)
+            ]
             rows += sorted(found, key=_order)
             if len(rows) > limit:
                 break
@@ -99,7 +97,7 @@ class LogSearch:
                 break
             since = day
             for part in parts:
-                total += _count(part, _narrowed(part, query, scope, day), width, buckets, facets)
+                total += count(part, narrowed(part, query, scope, day), width, buckets, facets)
         exact = not days or since == next(reversed(days))
         return Counts(
             total=total,
@@ -107,7 +105,7 @@ class LogSearch:
             buckets=_filled(buckets, width, _span(scope, list(days))),
             facets={name: dict(counter.most_common()) for name, counter in facets.items()},
             exact=exact,
-            since=None if exact else _ms(parse_time(since) if since else datetime.now(UTC)),
+            since=None if exact else milliseconds(parse_time(since) if since else datetime.now(UTC)),
         )
 
     def prepare(self, scope: Scope, *, budget: Budget) -> Iterator[tuple[str, bool]]:
@@ -126,12 +124,12 @@ class LogSearch:
             scope = scope._replace(end=day + DAY if scope.end is None else min(scope.end, day + DAY))
         return list_days(self._lake, scope)
 
-    def _ready(self, day: str, windows: Sequence[Found], budget: Budget) -> tuple[list[_Part], bool]:
+    def _ready(self, day: str, windows: Sequence[Found], budget: Budget) -> tuple[list[Part], bool]:
         """Return indexes that hold the windows of a day, and whether they hold them all."""
         shard = self._cache.shard(day)
         snapshot = shard.snapshot()
         missing = [one for one in windows if not snapshot.holds(one)]
-        parts: list[_Part] = []
+        parts: list[Part] = []
         if missing:
             mine = self._update(shard, day, windows, budget)
             snapshot = shard.snapshot()
@@ -140,28 +138,25 @@ class LogSearch:
                 memory = Shard(None)
                 memory.update(self._lake, missing, budget)
                 aside = memory.snapshot()
-                parts.append(_Part(aside, aside.numbers(missing)))
+                parts.append(Part(aside, aside.numbers(missing)))
                 missing = [one for one in missing if not aside.holds(one)]
-        return [*parts, _Part(snapshot, snapshot.numbers(windows))], not missing
+        return [*parts, Part(snapshot, snapshot.numbers(windows))], not missing
 
     def _update(self, shard: Shard, day: str, windows: Sequence[Found], budget: Budget) -> bool:
         mine = shard.update(self._lake, windows, budget)
         self._cache.shrink(keep=day)
         return mine
 
-    def _newest(self, part: _Part, query: Node, scope: Scope, day: str, cursor: Cursor | None, limit: int) -> list[Row]:
+    def _newest(self, part: Part, here: Any, cursor: Cursor | None, limit: int) -> list[Row]:
         """Return the first `limit` results of a part in their order, and perhaps some more."""
         import tantivy
 
-        if not part.numbers:
-            return []
-        narrowed = _narrowed(part, query, scope, day)
         if cursor is not None:
-            below = _range("rank", None, cursor.rank)
-            narrowed = tantivy.Query.boolean_query([(tantivy.Occur.Must, narrowed), (tantivy.Occur.Must, below)])
+            below = in_range("rank", None, cursor.rank)
+            here = tantivy.Query.boolean_query([(tantivy.Occur.Must, here), (tantivy.Occur.Must, below)])
         wanted = limit + _TIES
         while True:
-            hits = _run(part.snapshot.searcher.search, narrowed, wanted, count=False, order_by_field="rank").hits
+            hits = run(part.snapshot.searcher.search, here, wanted, count=False, order_by_field="rank").hits
             rows = [_row(part.snapshot.searcher, address) for _, address in hits]
             kept = [row for row in rows if cursor is None or _order(row) > (-cursor.rank, cursor.uid)]
             if len(hits) < wanted or (len(kept) > limit and _order(kept[-1])[0] != _order(kept[limit - 1])[0]):
@@ -175,8 +170,8 @@ class LogSearch:
                 snapshot = self._cache.shard(day).snapshot()
                 unread += sum(one.size for one in windows if not snapshot.holds(one))
         return SearchTooWide(
-            f"the events before the end of {reached} are not all indexed yet: {max(1, unread >> 20):,} MB are left to read, "
-            f"more than {budget.seconds:g} s allow. Narrow the time range to begin at {_after(reached)}, or name one "
+            f"the events before the end of {reached} are not all indexed yet: {max(1, unread >> 20):,} MB are left to "
+            f"read, more than {budget.seconds:g} s allow. Narrow the time range to begin at {_after(reached)}, or name one "
             "instance or stream; or ask again: what has been read is kept. `s1c search --index` reads everything once"
         )
 
@@ -193,69 +188,12 @@ def _row(searcher: Any, address: Any) -> Row:
     return msgspec.msgpack.decode(bytes(searcher.doc(address)["row"][0]), type=Row)
 
 
-def _run(work: Any, *arguments: Any, **options: Any) -> Any:
-    try:
-        return work(*arguments, **options)
-    except ValueError as error:
-        if "expansion" in str(error).lower() or "too many" in str(error).lower():
-            raise UsageError(
-                "the last word of a phrase with * fits too many words; write more of it, or leave out the words before it"
-            ) from error
-        raise LakeError(f"the search index can't be read ({error}); delete its folder, it is made anew") from error
-
-
-def _narrowed(part: _Part, query: Node, scope: Scope, day: str) -> Any:
-    import tantivy
-
-    must = [compile_query(query, part.snapshot.searcher)]
-    if len(part.numbers) != part.snapshot.size:
-        must.append(tantivy.Query.term_set_query(index_schema(), "window", part.numbers))
-    begin = parse_time(day)
-    first = scope.start if scope.start is not None and scope.start > begin else None
-    end = scope.end if scope.end is not None and scope.end < begin + DAY else None
-    if first is not None or end is not None:
-        must.append(_range("moment", _ms_up(first), None if end is None else _ms_up(end) - 1))
-    return must[0] if len(must) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, one) for one in must])
-
-
-def _range(name: str, first: int | None, last: int | None) -> Any:
-    import tantivy
-
-    kind = tantivy.FieldType.Unsigned if name == "rank" else tantivy.FieldType.Integer
-    return tantivy.Query.range_query(index_schema(), name, kind, first, last)
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
-def _ms_up(moment: Any) -> Any:
-    """Return the first whole millisecond that is not before a moment."""
-    return None if moment is None else -(-int(moment.timestamp() * 1_000_000) // 1000)
-
-
-def _count(part: _Part, query: Any, width: int, buckets: Counter[int], facets: dict[str, Counter[str]]) -> int:
-    if not part.numbers:
-        return 0
-    asked: dict[str, Any] = {
-        "time": {"histogram": {"field": "moment", "interval": float(width), "min_doc_count": 1}},
-        **{name: {"terms": {"field": name, "size": _MOST_FACETS}} for name in FACETS},
-    }
-    found = _run(part.snapshot.searcher.aggregate, query, asked)
-    for bucket in found["time"]["buckets"]:
-        buckets[int(bucket["key"])] += bucket["doc_count"]
-    for name, counter in facets.items():
-        for bucket in found[name]["buckets"]:
-            counter[bucket["key"]] += bucket["doc_count"]
-    return int(sum(bucket["doc_count"] for bucket in found["time"]["buckets"]))
-
-
 def _span(scope: Scope, days: Sequence[str]) -> tuple[int, int] | None:
     """Return the first and the last millisecond that a chart shows, None where there is nothing to show."""
     if not days:
         return None
-    first = _ms(scope.start) if scope.start is not None else _ms(parse_time(days[-1]))
-    last = _ms(scope.end) if scope.end is not None else _ms(parse_time(days[0]) + DAY)
+    first = milliseconds(scope.start) if scope.start is not None else milliseconds(parse_time(days[-1]))
+    last = milliseconds(scope.end) if scope.end is not None else milliseconds(parse_time(days[0]) + DAY)
     return first, max(first, last - 1)
 
 

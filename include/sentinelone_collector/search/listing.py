@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from sentinelone_collector.errors import UsageError
 from sentinelone_collector.lake import ObjectVersion, ParsedKey, Storage, day_prefix, parse_key, part_prefix
-from sentinelone_collector.windows import DAY
+from sentinelone_collector.normalize.streams import get_stream, stream_names
+from sentinelone_collector.windows import DAY, iso
 
-__all__ = ["Found", "Scope", "list_days"]
+__all__ = ["Found", "Scope", "list_days", "scope_of"]
 
 _DAYS_LISTED_SINGLY = 3
 _LISTERS = 8  # each stream of each instance is a listing of its own
@@ -23,6 +25,22 @@ class Scope(NamedTuple):
     sources: tuple[tuple[str, str], ...]
     start: datetime | None = None
     end: datetime | None = None
+
+
+def scope_of(
+    instances: Iterable[str],
+    streams: Iterable[str] = (),
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Scope:
+    """Return where to search: all streams of the instances, also those no longer collected, or the ones named.
+
+    Raise `UsageError` for an empty range, `ConfigurationError` for a stream that there is not.
+    """
+    if start is not None and end is not None and start >= end:
+        raise UsageError(f"the range from {iso(start)} to {iso(end)} is empty; --from must be before --to")
+    names = [get_stream(name).name for name in streams] or stream_names()
+    return Scope(tuple((instance, name) for instance in instances for name in names), start, end)
 
 
 class Found(NamedTuple):

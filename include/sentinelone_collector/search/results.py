@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
 from sentinelone_collector.errors import UsageError
 
-__all__ = ["Bucket", "Counts", "Cursor", "Page", "Row"]
+__all__ = ["Bucket", "Counts", "Cursor", "Page", "Row", "row_dict"]
 
 _CURSOR = re.compile(r"([0-9a-f]{1,16})-([^\s]{1,200})")
 
@@ -36,6 +37,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None
     ip: str | None
     host: str | None
+
+
+def row_dict(row: Row) -> dict[str, Any]:
+    """Return a row as JSON shows it: with times as ISO 8601 in UTC beside the milliseconds."""
+    moment = datetime.fromtimestamp(row.time / 1000, UTC)
+    return {**msgspec.to_builtins(row), "time": moment, "time_ms": row.time}
 
 
 class Cursor(NamedTuple):

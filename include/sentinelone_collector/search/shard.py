@@ -10,6 +10,7 @@ import fcntl
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ class Snapshot:
         return len(self.manifest.entries)
 
 
+@cache
+def _empty() -> Snapshot:
+    import tantivy
+
+    return Snapshot(tantivy.Index(index_schema()).searcher())
+
+
 def _read_manifest(searcher: Any) -> _Manifest:
     import tantivy
 
@@ -83,6 +91,8 @@ class Shard:
     def snapshot(self) -> Snapshot:
         """Return the newest commit, also of other processes."""
         newest, seen = self._newest, self._state()
+        if self._folder is not None and not seen:
+            return _empty()
         if newest is None or seen != newest[1]:
             index = self._open()
             index.reload()
