@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ from starlette.testclient import TestClient
 from sentinelone_collector.console import Backfill, DagState, Ports, Refused, Right, Run, User, create_app
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances import Connection, Instance, write_instance
+from sentinelone_collector.lake import Receipt, ReceiptWindow, write_receipt
 from sentinelone_collector.pipeline import Installation
 from sentinelone_collector.settings import Settings
+from sentinelone_collector.windows import Window, iso
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SAME_ORIGIN = {"X-SentinelOne-Console": "1", "Sec-Fetch-Site": "same-origin"}
@@ -107,6 +110,33 @@ class Console:
         instance = Instance.model_validate({"slug": slug, "connection_id": f"sentinelone_{slug}", **content})
         write_instance(self.site.settings.instances, instance, now=self.site.now())
         return instance
+
+
+def write_receipt_of(site: Installation, instance: Instance, window: Window, stream: str = "activities") -> None:
+    """Make a window complete, as the last of its tasks does."""
+    write_receipt(
+        site.lake,
+        Receipt(
+            instance=instance.slug,
+            stream=stream,
+            window=ReceiptWindow(iso(window.start), iso(window.end)),
+            console="usea1-example.sentinelone.net",
+            collected_from=iso(instance.collected_from(window)),
+            expected=9,
+            fetched=10,
+            duplicates=1,
+            events=8,
+            quarantined=1,
+            hits=0,
+            first_time=iso(window.start),
+            last_time=iso(window.start),
+            raw_sha256=hashlib.sha256(window.name.encode()).hexdigest(),
+            events_sha256="0" * 64,
+            ruleset="0" * 12,
+            code_version="0",
+            fetched_at=iso(window.end),
+        ),
+    )
 
 
 def authenticate(request: Request) -> User:
