@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from sentinelone_collector.instances import Connection, Instance, write_instance
 from sentinelone_collector.lake import Receipt, ReceiptWindow, write_receipt
 from sentinelone_collector.pipeline import Installation
 from sentinelone_collector.settings import Settings
+from sentinelone_collector.store import open_store
 from sentinelone_collector.windows import Window, iso
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -146,9 +148,18 @@ def authenticate(request: Request) -> User:
     return User(role, lambda right, _: right in _ROLES[role])
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the store's schema once."""
+    path = tmp_path_factory.mktemp("store") / "s1c.db"
+    open_store(f"sqlite:///{path}").close()  # the last connection leaves all in the one file
+    return path
+
+
 @pytest.fixture
-def console(tmp_path: Path) -> Iterator[Console]:
+def console(tmp_path: Path, migrated: Path) -> Iterator[Console]:
     airflow = FakeAirflow()
+    shutil.copy(migrated, tmp_path / "s1c.db")
 
     def connection_for(connection_id: str) -> Connection:
         stored = airflow.connections.get(connection_id)

@@ -17,13 +17,18 @@ __all__ = ["ReceiptIndex", "index_of"]
 _WHOLE_SECONDS = 300.0
 _RECENT_SECONDS = 3.0
 _RECENT_DAYS = 2
+_MOST_DAYS = 40  # more days than these are listed at once
 _COUNT_SECONDS = 30.0
 _guard = threading.Lock()
 _indexes: dict[str, ReceiptIndex] = {}
 
 
 class ReceiptIndex:
-    """The windows with a receipt of one lake: recent days as of seconds ago, older ones as of minutes ago."""
+    """The windows with a receipt of one lake.
+
+    Recent days and those that are not complete are as of seconds ago; complete ones, which nothing but a deletion
+    could change, as of minutes ago.
+    """
 
     def __init__(self, lake: Storage, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._lake = lake
@@ -32,24 +37,25 @@ class ReceiptIndex:
         self._windows: dict[tuple[str, str], tuple[float, float, set[Window]]] = {}
         self._counts: dict[str, tuple[float, int]] = {}
 
-    def windows(self, instance: Instance, stream: str, now: datetime, *, fresh: bool = False) -> set[Window]:
-        """Return the calendar windows of a stream that have a receipt; `fresh` lists all of them anew.
+    def windows(self, instance: Instance, stream: str, now: datetime) -> set[Window]:
+        """Return the calendar windows of a stream that have a receipt.
 
         The window that holds the begin of the collection counts only if it was read from that begin on.
         """
         key, moment = (instance.slug, stream), self._clock()
         with self._lock:
             whole_at, recent_at, known = self._windows.get(key, (float("-inf"), float("-inf"), set()))
-        if fresh or moment - whole_at > _WHOLE_SECONDS:
-            known = set(windows_with_receipt(self._lake, *key))
-            whole_at = recent_at = moment
-        elif moment - recent_at > _RECENT_SECONDS:
-            days = [(now - number * DAY).strftime("%Y-%m-%d") for number in range(_RECENT_DAYS)]
-            kept = {window for window in known if window.day not in days}
-            known = kept.union(*(self._of_day(instance.slug, stream, day) for day in days))
-            recent_at = moment
-        with self._lock:
-            self._windows[key] = (whole_at, recent_at, known)
+        if moment - recent_at > _RECENT_SECONDS:
+            days = {(now - number * DAY).strftime("%Y-%m-%d") for number in range(_RECENT_DAYS)}
+            days |= {window.day for window in instance.calendar.due(now) if window not in known}
+            if moment - whole_at > _WHOLE_SECONDS or len(days) > _MOST_DAYS:
+                known = set(windows_with_receipt(self._lake, *key))
+                whole_at = moment
+            else:
+                kept = {window for window in known if window.day not in days}
+                known = kept.union(*(self._of_day(instance.slug, stream, day) for day in days))
+            with self._lock:
+                self._windows[key] = (whole_at, moment, known)
         return {window for window in known if self._counts_as_complete(instance, stream, window)}
 
     def _counts_as_complete(self, instance: Instance, stream: str, window: Window) -> bool:
