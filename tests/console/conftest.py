@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +17,11 @@ from starlette.testclient import TestClient
 from sentinelone_collector.console import Backfill, DagState, Ports, Refused, Right, Run, User, create_app
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances import Connection, Instance, write_instance
+from sentinelone_collector.lake import Receipt, ReceiptWindow, write_receipt
 from sentinelone_collector.pipeline import Installation
 from sentinelone_collector.settings import Settings
+from sentinelone_collector.store import open_store
+from sentinelone_collector.windows import Window, iso
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SAME_ORIGIN = {"X-SentinelOne-Console": "1", "Sec-Fetch-Site": "same-origin"}
@@ -109,6 +114,33 @@ class Console:
         return instance
 
 
+def write_receipt_of(site: Installation, instance: Instance, window: Window, stream: str = "activities") -> None:
+    """Make a window complete, as the last of its tasks does."""
+    write_receipt(
+        site.lake,
+        Receipt(
+            instance=instance.slug,
+            stream=stream,
+            window=ReceiptWindow(iso(window.start), iso(window.end)),
+            console="usea1-example.sentinelone.net",
+            collected_from=iso(instance.collected_from(window)),
+            expected=9,
+            fetched=10,
+            duplicates=1,
+            events=8,
+            quarantined=1,
+            hits=0,
+            first_time=iso(window.start),
+            last_time=iso(window.start),
+            raw_sha256=hashlib.sha256(window.name.encode()).hexdigest(),
+            events_sha256="0" * 64,
+            ruleset="0" * 12,
+            code_version="0",
+            fetched_at=iso(window.end),
+        ),
+    )
+
+
 def authenticate(request: Request) -> User:
     role = request.headers.get("x-role")
     if role is None:
@@ -116,9 +148,18 @@ def authenticate(request: Request) -> User:
     return User(role, lambda right, _: right in _ROLES[role])
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the store's schema once."""
+    path = tmp_path_factory.mktemp("store") / "s1c.db"
+    open_store(f"sqlite:///{path}").close()  # the last connection leaves all in the one file
+    return path
+
+
 @pytest.fixture
-def console(tmp_path: Path) -> Iterator[Console]:
+def console(tmp_path: Path, migrated: Path) -> Iterator[Console]:
     airflow = FakeAirflow()
+    shutil.copy(migrated, tmp_path / "s1c.db")
 
     def connection_for(connection_id: str) -> Connection:
         stored = airflow.connections.get(connection_id)

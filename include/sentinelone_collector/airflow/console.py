@@ -37,8 +37,7 @@ def build() -> FastAPI:
     site = installation()
     site.retry_seconds = _CHECK_SECONDS  # people wait for the answers
     hosts = os.environ.get("S1C_CONSOLE_HOSTS", "").lower().replace(",", " ").split()
-    # DEMO alone says nothing: `make up` sets both
-    demo = os.environ.get("DEMO") == "1" and bool(os.environ.get("S1C_RUN_DIR"))
+    demo = os.environ.get("S1C_CONSOLE_DEMO") == "1"
     return create_app(Ports(site=site, authenticate=_authenticate, airflow=AirflowApi, demo=demo, hosts=tuple(hosts)))
 
 

@@ -38,6 +38,10 @@ class Context:
         """The path that the console is mounted under, without a slash at its end."""
         return str(self.request.scope.get("root_path", "")).rstrip("/")
 
+    def airflow_path(self, path: str) -> str:
+        """Return the path of a page of Airflow itself, for a link marked `data-airflow`."""
+        return self.base.rsplit("/", 1)[0] + path
+
     def now(self) -> datetime:
         """Return the present moment in UTC."""
         return self.site.now()

@@ -145,4 +145,22 @@ document.addEventListener("change", (event) => {
   if (form) form.requestSubmit();
 });
 
+// A part marked data-refresh="seconds" is fetched anew while the page is looked at and nothing in it has the focus.
+for (const part of document.querySelectorAll("[data-refresh][id]")) {
+  setInterval(async () => {
+    const current = document.getElementById(part.id);
+    if (document.hidden || !current || current.contains(document.activeElement)) return;
+    try {
+      const answer = await fetch(location.href, { credentials: "same-origin" });
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+      if (!fresh) return;
+      current.replaceWith(fresh);
+      localTimes(fresh);
+    } catch {
+      // the server is away: what is shown stays, the next turn may do
+    }
+  }, Number(part.dataset.refresh) * 1000);
+}
+
 localTimes();
