@@ -53,12 +53,12 @@ def _events(lake: Storage, scope: Scope) -> Iterator[tuple[Scanned, list[tuple[s
                 yield Scanned(moment, event["metadata"]["uid"], event), [*source, *event_values(event)]
 
 
-def matches(query: Node, values: list[tuple[str, Value]]) -> bool:
+def matches(query: Node, values: list[tuple[str, Value]]) -> bool:  # noqa: PLR0911  # one for each kind
     match query:
         case All():
             return True
         case Words():
-            texts = (value for path, value in values[2:] if not isinstance(value, bool))
+            texts = (value for _, value in values[2:] if not isinstance(value, bool))
             return any(_in_a_row(query, words(str(value))) for value in texts)
         case Field():
             return any(_holds(leaf, query.value, value) for leaf in resolve(query.name) for value in _of(leaf, values))

@@ -119,10 +119,12 @@ def test_what_is_printed_means_the_same(tree: Node) -> None:
 def test_any_text_is_a_query_or_a_clear_error(text: str) -> None:
     try:
         tree = parse_query(text)
-    except QueryError as error:
-        assert 1 <= error.column <= len(text) + 1
+    except QueryError as refused:
+        column = refused.column
     else:
+        column = 1
         assert parse_query(str(tree)) == tree
+    assert 1 <= column <= len(text) + 1
 
 
 @given(st.text(max_size=40))

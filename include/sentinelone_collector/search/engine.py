@@ -115,6 +115,14 @@ class LogSearch:
             self._update(shard, day, windows, budget)
             yield day, all(shard.snapshot().holds(one) for one in windows)
 
+    def ensure(self, scope: Scope, *, budget: Budget) -> None:
+        """Index all that is to be searched; raise `SearchTooWide` where the budget is not enough."""
+        days = list_days(self._lake, scope)
+        for day, windows in days.items():
+            _, complete = self._ready(day, windows, budget)
+            if not complete:
+                raise self._too_wide(days, day, budget)
+
     def _days(self, scope: Scope, cursor: Cursor | None) -> dict[str, list[Found]]:
         if cursor is not None:
             # nothing of a later day can follow the cursor
@@ -171,8 +179,8 @@ class LogSearch:
                 unread += sum(one.size for one in windows if not snapshot.holds(one))
         return SearchTooWide(
             f"the events before the end of {reached} are not all indexed yet: {max(1, unread >> 20):,} MB are left to "
-            f"read, more than {budget.seconds:g} s allow. Narrow the time range to begin at {_after(reached)}, or name one "
-            "instance or stream; or ask again: what has been read is kept. `s1c search --index` reads everything once"
+            f"read, more than {budget.seconds:g} s allow. Narrow the time range to begin at {_after(reached)}, or name "
+            "one instance or stream; or ask again: what has been read is kept. `s1c search --index` reads it all once"
         )
 
 

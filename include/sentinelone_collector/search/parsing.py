@@ -18,7 +18,7 @@ from sentinelone_collector.search.fields import Leaf, known_field, resolve, simi
 from sentinelone_collector.search.query import All, And, Compare, Field, Node, Not, Number, Or, Words
 from sentinelone_collector.search.words import words
 
-__all__ = ["QueryError", "parse_query"]
+__all__ = ["QueryError", "field_query", "parse_query"]
 
 _MOST_CHARACTERS = 2_000
 _MOST_DEPTH = 40
@@ -61,6 +61,19 @@ def parse_query(text: str) -> Node:
     if len(text) > _MOST_CHARACTERS:
         raise QueryError(f"a query has at most {_MOST_CHARACTERS:,} characters, this one {len(text):,}; shorten it", 1)
     return _Parser(_tokens(text), len(text) + 1).parse()
+
+
+def field_query(name: str, text: str) -> Node:
+    """Return the query that a field holds what was typed into a box of its own, words and perhaps a * at the end.
+
+    An empty box means every event. Raise `QueryError` as `parse_query` does.
+    """
+    body = text.replace('"', " ").strip()
+    if not body:
+        return All()
+    if body == "*" or _NUMBER.fullmatch(body) or _COMPARISON.fullmatch(body):
+        return _field_node(name, body, 1)
+    return _field_node(name, f'"{body.removesuffix("*")}"' + ("*" if body.endswith("*") else ""), 1)
 
 
 def _tokens(text: str) -> list[_Token]:

@@ -200,9 +200,12 @@ class _Writing:
 
     def add(self, lake: Storage, window: Found) -> None:
         """Put a window's events in the place of those that the index holds of it."""
+        import tantivy
+
         old = self._entries.pop(window.key, None)
         if old is not None:
-            self._writer.delete_documents_by_term("window", old.number)
+            stale = tantivy.Query.term_query(index_schema(), "window", old.number)
+            self._writer.delete_documents_by_query(stale)  # by term it would look for a signed number
         self._changed = True
         with lake.local(window.key) as path:
             if path is None:
