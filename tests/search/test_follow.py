@@ -86,7 +86,7 @@ def test_while_another_process_indexes_a_day_results_are_complete_all_the_same(r
     assert room.found("*") == ["first"]
     room.put(window(1), rows(1, "second"))
     lock = next((tmp_path / "cache").rglob("*.lock"))
-    program = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+    program = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('held', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:

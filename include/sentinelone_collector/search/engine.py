@@ -55,6 +55,8 @@ class LogSearch:
         days = self._days(scope, cursor)
         for day, windows in days.items():
             parts, complete = self._ready(day, windows, budget)
+            if not complete and len(rows) == limit:
+                return Page(rows, _cursor(rows[-1]))  # whether there are more the next page says
             if not complete:
                 raise self._too_wide(days, day, budget)
             found = [
@@ -68,7 +70,7 @@ class LogSearch:
                 break
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page(rows, Cursor(rank_of(rows[-1].moment, rows[-1].uid), rows[-1].uid) if more else None)
+        return Page(rows, _cursor(rows[-1]) if more else None)
 
     def rows(self, query: Node, scope: Scope, *, budget: Budget, limit: int | None = None) -> Iterator[list[Row]]:
         """Yield all events that match, newest first, some at a time; raises as `page` does."""
@@ -190,6 +192,10 @@ def _after(day: str) -> str:
 
 def _order(row: Row) -> tuple[int, str]:
     return -rank_of(row.moment, row.uid), row.uid
+
+
+def _cursor(row: Row) -> Cursor:
+    return Cursor(rank_of(row.moment, row.uid), row.uid)
 
 
 def _row(searcher: Any, address: Any) -> Row:

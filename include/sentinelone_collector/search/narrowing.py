@@ -33,7 +33,8 @@ def run(work: Any, *arguments: Any, **options: Any) -> Any:
     except ValueError as error:
         if "expansion" in str(error).lower() or "too many" in str(error).lower():
             raise UsageError(
-                "the last word of a phrase with * fits too many words; write more of it, or leave out those before it"
+                "the last word before the * fits too many words of the index; write more of it, or name the field, "
+                "like ip:192.0.2.1*"
             ) from error
         raise LakeError(f"the search index can't be read ({error}); delete its folder, it is made anew") from error
 

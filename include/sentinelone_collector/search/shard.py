@@ -7,6 +7,7 @@ and manifest of one commit. Only events of versions that the lake holds now are 
 from __future__ import annotations
 
 import fcntl
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from sentinelone_collector.search.listing import Found
 
 __all__ = ["Shard", "Snapshot"]
 
+_log = logging.getLogger(__name__)
 _HEAP = 64 << 20  # bytes; tantivy wants 15 MB a thread at least
 _COMMIT_EVENTS = 50_000
 
@@ -105,7 +107,7 @@ class Shard:
             return ()
         try:
             facts = (self._folder / "meta.json").stat()
-        except FileNotFoundError:
+        except OSError:  # not there yet, or not ours to read
             return ()
         return (facts.st_ino, facts.st_mtime_ns, facts.st_size)
 
@@ -145,7 +147,8 @@ class Shard:
                 if mine:
                     self._update(lake, windows, budget)
                 return mine
-        except OSError:
+        except (OSError, ValueError) as error:  # tantivy gives ValueError for a full disk
+            _log.warning("the search index %s can't be written (%s); searches go without it", self._folder, error)
             return False
 
     def _update(self, lake: Storage, windows: Sequence[Found], budget: Budget) -> None:
