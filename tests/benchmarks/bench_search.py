@@ -1,9 +1,10 @@
 """How long a search takes over a month of events, beside a floor measured in the same run.
 
-`python tests/benchmarks/bench_search.py [--lake FOLDER] [--days N] [--per-day N] [--rounds N]` prints one JSON document:
-milliseconds for the newest 50 of 40 mixed queries, cold (every index newly opened) and warm, for each query alone, and
-as `ratio` what the slowest of twenty costs against listing the lake's windows and nothing else. Without `--lake` it
-makes a lake of ten-minute windows from simulated activities first, which takes minutes for a million. An index beside a given lake (`FOLDER-search`) is kept and used again. `--duckdb` scans the same Parquet files instead.
+`python tests/benchmarks/bench_search.py [--lake FOLDER] [--days N] [--per-day N] [--rounds N]` prints one JSON
+document: milliseconds for the newest 50 of 40 mixed queries, cold (every index newly opened) and warm, and for each
+query alone; `ratio` sets the slowest of twenty against listing the lake's windows and nothing else. Without `--lake` it
+makes a lake of ten-minute windows from simulated activities first, which takes minutes for a million events. An index
+beside a given lake (`FOLDER-search`) is kept and used again. `--duckdb` scans the same Parquet files instead.
 """
 
 from __future__ import annotations
