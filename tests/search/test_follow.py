@@ -133,7 +133,7 @@ def test_a_search_that_reads_too_much_says_what_to_narrow_and_gets_further_each_
 
     newest = room.search.page(parse_query("*"), EVERYTHING, budget=spent(), limit=1)
     assert uids(newest.rows) == ["h48"]
-    with pytest.raises(SearchTooWide, match=r"Narrow the range to begin at 2026-11-2[12]T00:00:00Z") as error:
+    with pytest.raises(SearchTooWide, match=r"Narrow the time range to begin at 2026-11-2[12]T00:00:00Z") as error:
         room.search.page(parse_query("nothing"), EVERYTHING, budget=spent())
     assert "s1c search --index" in str(error.value)
     counts = room.search.counts(parse_query("*"), EVERYTHING, budget=spent())
