@@ -37,6 +37,7 @@ from sentinelone_collector.windows import Window
 if TYPE_CHECKING:
     from sentinelone_collector.addresses import AddressBook
     from sentinelone_collector.detect import Ruleset
+    from sentinelone_collector.search import LogSearch
     from sentinelone_collector.source import Console
     from sentinelone_collector.store import Store
 
@@ -103,6 +104,14 @@ class Installation:
         from sentinelone_collector.store import open_store
 
         return open_store(self.settings.store)
+
+    @cached_property
+    def search(self) -> LogSearch:
+        """The log search, with indexes in the folder that the settings name."""
+        from sentinelone_collector.search import LogSearch, ShardCache
+
+        folder, most = self.settings.search_cache, self.settings.search_cache_bytes
+        return LogSearch(self.lake, ShardCache(folder, self.lake.url, most_bytes=most))
 
     @cached_property
     def ruleset(self) -> Ruleset:

@@ -15,6 +15,7 @@ _DEFAULT_LAKE = ".run/lake"
 _DEFAULT_INVENTORY = "include/instances.d"
 _DEFAULT_ADDRESSES = "bundled"
 _NO_ADDRESSES = "none"
+_DEFAULT_SEARCH_MB = 4096.0
 
 
 def number(name: str, default: float, environment: Mapping[str, str] = os.environ) -> float:
@@ -45,7 +46,7 @@ def _addresses(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where lake, store, inventory, own rules and relative delivery paths are.
+    """Where lake, store, inventory, own rules, relative delivery paths and the search's indexes are.
 
     `addresses` are the address databases, in the order in which they are believed, `networks` the operator's own table
     of networks. `store` is a SQLAlchemy URL and may hold a password: it is left out of the text form.
@@ -56,6 +57,8 @@ class Settings:
     instances: Path
     rules: Path | None
     delivered: Path
+    search_cache: Path
+    search_cache_bytes: int
     addresses: tuple[str, ...] = ()
     networks: Path | None = None
 
@@ -64,11 +67,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read `S1C_LAKE`, `S1C_STORE`, `S1C_INSTANCES`, `S1C_RULES`, `S1C_DELIVERED`, `S1C_ADDRESSES`, `S1C_NETWORKS`.
+        """Read `S1C_LAKE`, `S1C_STORE`, `S1C_INSTANCES`, `S1C_RULES`, `S1C_DELIVERED`, addresses' and the search's.
+
+        Those are `S1C_ADDRESSES` and `S1C_NETWORKS`, `S1C_SEARCH_CACHE` and `S1C_SEARCH_CACHE_MB`.
 
         Without them the lake is `.run/lake` below the working directory, the store an SQLite file beside the lake,
-        the inventory `include/instances.d`, relative delivery paths begin beside the lake, and addresses are looked up
-        in the bundled lists; `S1C_ADDRESSES=none` looks nothing up.
+        the inventory `include/instances.d`; relative delivery paths and the search's folder begin beside the lake, and
+        addresses are looked up in the bundled lists; `S1C_ADDRESSES=none` looks nothing up.
         """
         lake = environment.get("S1C_LAKE") or _DEFAULT_LAKE
         beside = Path.cwd() if "://" in lake else Path(lake).expanduser().absolute().parent
@@ -81,4 +86,6 @@ class Settings:
             delivered=Path(environment.get("S1C_DELIVERED") or beside).expanduser(),
             addresses=_addresses(environment.get("S1C_ADDRESSES") or _DEFAULT_ADDRESSES),
             networks=Path(networks).expanduser() if networks else None,
+            search_cache=Path(environment.get("S1C_SEARCH_CACHE") or beside / "search").expanduser(),
+            search_cache_bytes=int(number("S1C_SEARCH_CACHE_MB", _DEFAULT_SEARCH_MB, environment) * (1 << 20)),
         )

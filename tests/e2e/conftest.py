@@ -187,6 +187,8 @@ def _site(root: Path) -> Iterator[Site]:
             stack.enter_context(console)
         patch.setenv("S1C_INSTANCES", str(root / "instances"))
         patch.setenv("S1C_RETRY_SECONDS", "20")
+        patch.setenv("S1C_CONSOLE_DEMO", "1")
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "admin:admin,vera:viewer,uwe:user,olga:op")
         for name in ("AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__DAGS_FOLDER"):
             patch.delenv(name, raising=False)
         environment = start._environment(layout)

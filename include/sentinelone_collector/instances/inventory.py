@@ -19,10 +19,12 @@ from sentinelone_collector.windows import iso
 __all__ = [
     "DEFAULT_HISTORY_LIMIT",
     "Inventory",
+    "check_times",
     "dump_instance",
     "line_of",
     "load_instance",
     "load_inventory",
+    "rewrite_instance",
     "write_instance",
 ]
 
@@ -166,6 +168,11 @@ def _check_times(instance: Instance, now: datetime, path: Path, lines: Mapping[s
         )
 
 
+def check_times(instance: Instance, *, now: datetime) -> None:
+    """Raise `ConfigurationError` where the begin of the collection lies in the future or too far back."""
+    _check_times(instance, now, Path(f"{instance.slug}{_SUFFIX}"), {})
+
+
 def _history_limit() -> timedelta:
     text = os.environ.get(_HISTORY_VARIABLE)
     if text is None:
@@ -218,4 +225,26 @@ def write_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:
     finally:
         if folder.is_dir():
             staged.unlink(missing_ok=True)
+    return path
+
+
+def rewrite_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:
+    """Replace an existing inventory file whole or not at all and return its path; comments in it are lost.
+
+    Raise `ConfigurationError` where there is none, or where the content would be refused on reading.
+    """
+    path = folder / f"{instance.slug}{_SUFFIX}"
+    if not path.is_file():
+        raise ConfigurationError("there is no such file; add the instance first", path=path)
+    _check_times(instance, now, path, {})
+    staged = folder / f".{instance.slug}{_SUFFIX}.new"
+    try:
+        staged.write_text(dump_instance(instance), encoding="utf-8")
+        staged.replace(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"can't be written: {error.strerror}; check rights, or change it where it is deployed from", path=path
+        ) from None
+    finally:
+        staged.unlink(missing_ok=True)
     return path

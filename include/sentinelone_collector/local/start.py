@@ -135,6 +135,7 @@ def _environment(layout: Layout) -> dict[str, str]:
         "S1C_STORE": chosen.get("S1C_STORE") or urls["s1c"],
         "S1C_INSTANCES": str(instances.absolute()),
         "S1C_RUN_DIR": str(layout.root),
+        "S1C_CONSOLE_DEMO": chosen.get("S1C_CONSOLE_DEMO") or ("1" if layout.demo else "0"),
         "DEMO": "1" if layout.demo else "0",
     }
     instances.mkdir(parents=True, exist_ok=True)
@@ -236,6 +237,7 @@ def _summary(layout: Layout) -> None:
     _out.print(
         f"\nAirflow     [bold]{layout.url}[/]   user [bold]{USER}[/]   password [bold]{store_password(layout)}[/]"
     )
+    _out.print(f"Console     [bold]{layout.url}/plugin/sentinelone[/]")
     _out.print(f"Lake        {site.settings.lake}")
     _out.print(f"Command     . {_relative(layout.environment_file)} && .venv/bin/s1c coverage SLUG")
     _out.print("Stop        make down")

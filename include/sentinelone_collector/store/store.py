@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.errors import UsageError
+from sentinelone_collector.store.changes import Change, InstanceCheck
 from sentinelone_collector.store.counting import Baselines
 from sentinelone_collector.store.incidents import CLOSE_REASONS, STATUSES, Incident
 from sentinelone_collector.store.locks import database_lock, file_lock
@@ -218,6 +219,43 @@ class Store(Baselines):
             if note.strip():
                 writing.add_note(connection, found, note, author=author, at=_iso(now))
         return self.get_incident(found, now=now)
+
+    def record_change(
+        self, *, user: str, action: str, target: str, detail: str, now: datetime, key: str | None = None
+    ) -> None:
+        """Write a change that somebody made in the console into the audit log; a `key` may be used once."""
+        from sentinelone_collector.store import auditing
+
+        with self.engine.begin() as connection:
+            auditing.record(connection, user=user, action=action, target=target, detail=detail, key=key, at=_iso(now))
+
+    def list_changes(self, *, target: str | None = None, limit: int = 100) -> list[Change]:
+        """Return the changes made in the console, the latest first."""
+        from sentinelone_collector.store import auditing
+
+        with self.reading() as connection:
+            return auditing.listed(connection, target=target, limit=limit)
+
+    def change_of(self, key: str) -> Change | None:
+        """Return what the request with this key did, None where there was none yet."""
+        from sentinelone_collector.store import auditing
+
+        with self.reading() as connection:
+            return auditing.of_key(connection, key)
+
+    def put_check(self, check: InstanceCheck) -> None:
+        """Keep what the last check of an instance's connection found."""
+        from sentinelone_collector.store import auditing
+
+        with self.engine.begin() as connection:
+            auditing.put_check(connection, check)
+
+    def get_checks(self) -> dict[str, InstanceCheck]:
+        """Return what the last checks found, by instance."""
+        from sentinelone_collector.store import auditing
+
+        with self.reading() as connection:
+            return auditing.checks(connection)
 
     def _change(
         self,

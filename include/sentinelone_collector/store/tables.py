@@ -21,10 +21,12 @@ from sqlalchemy import (  # noqa: TID253  # imported inside tasks only
 
 __all__ = [
     "baseline_days",
+    "console_audit",
     "counted_windows",
     "history",
     "hits",
     "incidents",
+    "instance_checks",
     "ledger",
     "metadata",
     "notes",
@@ -177,4 +179,26 @@ baseline_days = Table(
     Index("ix_baseline_days_window", "instance", "stream", "window"),
     Index("ix_baseline_days_feature", "instance", "stream", "feature", "day"),
     Index("ix_baseline_days_entity", "instance", "stream", "feature", "entity", "day"),
+)
+
+console_audit = Table(
+    "console_audit",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("at", String(40), nullable=False),
+    Column("user", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("request_key", String(64), unique=True),  # of a form; a second click finds what the first one did
+)
+
+instance_checks = Table(
+    "instance_checks",
+    metadata,
+    Column("instance", String(40), primary_key=True),
+    Column("checked_at", String(40), nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("expires_at", String(40)),
+    Column("sentences", Text, nullable=False),
 )

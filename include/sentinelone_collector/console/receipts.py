@@ -1,0 +1,92 @@
+"""Which windows have a receipt, remembered between requests so that a page lists a few days and not years of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from sentinelone_collector.instances import Instance
+from sentinelone_collector.lake import Storage, day_prefix, parse_key, read_receipt, windows_with_receipt
+from sentinelone_collector.pipeline import Installation
+from sentinelone_collector.windows import DAY, Window
+
+__all__ = ["ReceiptIndex", "index_of"]
+
+_WHOLE_SECONDS = 300.0
+_RECENT_SECONDS = 3.0
+_RECENT_DAYS = 2
+_MOST_DAYS = 40  # more days than these are listed at once
+_COUNT_SECONDS = 30.0
+_guard = threading.Lock()
+_indexes: dict[str, ReceiptIndex] = {}
+
+
+class ReceiptIndex:
+    """The windows with a receipt of one lake.
+
+    Recent days and those that are not complete are as of seconds ago; complete ones, which nothing but a deletion
+    could change, as of minutes ago.
+    """
+
+    def __init__(self, lake: Storage, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lake = lake
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: dict[tuple[str, str], tuple[float, float, set[Window]]] = {}
+        self._counts: dict[str, tuple[float, int]] = {}
+
+    def windows(self, instance: Instance, stream: str, now: datetime) -> set[Window]:
+        """Return the calendar windows of a stream that have a receipt.
+
+        The window that holds the begin of the collection counts only if it was read from that begin on.
+        """
+        key, moment = (instance.slug, stream), self._clock()
+        with self._lock:
+            whole_at, recent_at, known = self._windows.get(key, (float("-inf"), float("-inf"), set()))
+        if moment - recent_at > _RECENT_SECONDS:
+            days = {(now - number * DAY).strftime("%Y-%m-%d") for number in range(_RECENT_DAYS)}
+            days |= {window.day for window in instance.calendar.due(now) if window not in known}
+            if moment - whole_at > _WHOLE_SECONDS or len(days) > _MOST_DAYS:
+                known = set(windows_with_receipt(self._lake, *key))
+                whole_at = moment
+            else:
+                kept = {window for window in known if window.day not in days}
+                known = kept.union(*(self._of_day(instance.slug, stream, day) for day in days))
+            with self._lock:
+                self._windows[key] = (whole_at, moment, known)
+        return {window for window in known if self._counts_as_complete(instance, stream, window)}
+
+    def _counts_as_complete(self, instance: Instance, stream: str, window: Window) -> bool:
+        if not instance.calendar.is_window(window):
+            return False
+        if window != instance.calendar.first:
+            return True
+        receipt = read_receipt(self._lake, instance.slug, stream, window)
+        wanted = instance.collected_from(window)
+        return receipt is not None and datetime.fromisoformat(receipt.collected_from) <= wanted
+
+    def _of_day(self, slug: str, stream: str, day: str) -> set[Window]:
+        parsed = (parse_key(key) for key in self._lake.keys(day_prefix("receipts", slug, stream, day)))
+        return {each.window for each in parsed if each is not None}
+
+    def records(self, instance: Instance, now: datetime) -> int:
+        """Return how many records of windows of today (UTC) the lake holds, as of half a minute ago."""
+        moment = self._clock()
+        at, count = self._counts.get(instance.slug, (float("-inf"), 0))
+        if moment - at <= _COUNT_SECONDS:
+            return count
+        today, count = now.strftime("%Y-%m-%d"), 0
+        for stream in instance.streams:
+            for window in self._of_day(instance.slug, stream, today):
+                receipt = read_receipt(self._lake, instance.slug, stream, window)
+                count += 0 if receipt is None else receipt.fetched - receipt.duplicates
+        self._counts[instance.slug] = (moment, count)
+        return count
+
+
+def index_of(site: Installation) -> ReceiptIndex:
+    """Return this process's index of an installation's lake."""
+    with _guard:
+        return _indexes.setdefault(site.lake.url, ReceiptIndex(site.lake))

@@ -1,0 +1,182 @@
+"""The console inside real Airflow, in a real browser: what a new user, an operator and a viewer do and see."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.conftest import E2E, Site
+
+from sentinelone_collector.lake import object_key, read_receipt
+from sentinelone_collector.simulator import Simulator
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [*E2E, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian: apt install chromium)")]
+HOSTILE = "<img src=x onerror=parent.document.title='broken'>"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[Simulator]:
+    with Simulator(seed=9, records_per_day=5_000, days=5, rate_limits=False) as simulator:
+        yield simulator
+
+
+class Visitor:
+    """One person with a browser; `refused` is what the Content-Security-Policy stopped, `outside` other hosts asked."""
+
+    def __init__(self, browser: Any, site: Site, name: str, *, theme: str = "light") -> None:
+        self.site = site
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+        self.page = self.context.new_page()
+        self.refused: list[str] = []
+        self.outside: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
+        self.page.goto(f"{site.layout.url}/auth/login")
+        self.page.fill("input[name=username]", name)
+        self.page.fill("input[name=password]", json.loads(site.layout.passwords_file.read_text())[name])
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(lambda url: "login" not in url)
+        self.page.evaluate(f"localStorage.setItem('theme', '{theme}')")
+
+    def _heard(self, message: Any) -> None:
+        if "Content Security Policy" in message.text:
+            self.refused.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.site.layout.url, "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def open(self) -> Any:
+        """Open the console as people do, by Airflow's navigation, and return the frame's contents."""
+        self.page.goto(self.site.layout.url)
+        self.page.get_by_role("link", name="SentinelOne").click()
+        self.page.wait_for_url("**/plugin/sentinelone")
+        frame = self.page.frame_locator("iframe")
+        frame.get_by_role("heading", level=1).wait_for()
+        return frame
+
+
+def _state(site: Site, slug: str) -> str:
+    rows = {row["slug"]: row for row in _api(site, "GET", "instances")}
+    return str(rows.get(slug, {}).get("state"))
+
+
+def _api(site: Site, method: str, path: str) -> Any:
+    answer = site.airflow._http.request(method, f"{site.layout.url}/sentinelone/api/{path}", timeout=60)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def test_a_new_user_adds_an_instance_and_sees_it_collect(
+    site: Site, chromium: Any, source: Simulator, tmp_path: Path
+) -> None:
+    admin = Visitor(chromium, site, "admin")
+    frame = admin.open()
+    frame.get_by_role("link", name="Add an application").click()
+    frame.get_by_label("Application name").fill(HOSTILE)
+    frame.get_by_label("Short name").fill("gamma")
+    frame.get_by_label("SentinelOne domain").fill("https://evil.example")
+    frame.get_by_label("API key").fill("eyJ" + "wrong" * 10)
+    send = frame.get_by_role("button", name="Check and add")
+    send.click()
+    frame.get_by_text("no SentinelOne console").wait_for()
+    frame.get_by_label("SentinelOne domain").fill(source.url)
+    send.click()
+    frame.locator("#e-token").get_by_text("not accepted").wait_for()
+    assert "sentinelone__gamma" not in {dag["dag_id"] for dag in site.airflow.call("GET", "dags?limit=100")["dags"]}
+    frame.get_by_label("API key").fill(source.token)
+    frame.get_by_label("Interval").select_option("5m")
+    frame.get_by_label("Collection start").fill(site.started.strftime("%Y-%m-%dT00:00:00Z"))
+    send.dblclick()
+    frame.get_by_text("Configured.", exact=False).first.wait_for(timeout=60_000)
+    assert _state(site, "gamma") in {"Configured", "Collecting"}
+    site.wait("gamma is collected", lambda: site.complete("gamma"), seconds=240)
+    frame = admin.open()
+    frame.locator('[data-slug="gamma"]').get_by_text("Collecting").wait_for()
+    admin.page.screenshot(path=tmp_path / "registry.png")
+    assert admin.page.title() != "broken"
+    assert frame.locator("img").count() == 0
+    assert source.token not in admin.page.frames[-1].content()
+    assert (admin.refused, admin.outside) == ([], [])
+    admin.context.close()
+
+
+def test_a_gap_is_seen_and_collected_again(site: Site, chromium: Any) -> None:
+    window = min(site.complete("beta"))
+    lake = site.installation.lake
+    before = read_receipt(lake, "beta", "activities", window)
+    lake.delete(object_key("receipts", "beta", "activities", window))
+    olga = Visitor(chromium, site, "olga", theme="dark")
+    frame = olga.open()
+    frame.get_by_role("link", name="Coverage", exact=True).first.click()
+    frame.get_by_label("Application").select_option("beta")
+    frame.get_by_role("heading", name="Days").wait_for()
+    assert olga.page.frames[-1].evaluate("document.documentElement.classList.contains('dark')")
+    # the list of older windows is some minutes old at most; a new process, or time, shows the gap
+    frame.get_by_text("Collect a range again").click()
+    frame.get_by_label("From").fill(window.start.isoformat())
+    frame.get_by_label("To", exact=True).fill(window.end.isoformat())
+    frame.get_by_label("All of them").check()
+    frame.get_by_role("button", name="Collect", exact=True).click()
+    frame.get_by_text("of the range are looked at").wait_for()
+    site.wait("the window is complete again", lambda: window in site.complete("beta"), seconds=240)
+    after = read_receipt(lake, "beta", "activities", window)
+    assert before is not None
+    assert after is not None
+    assert (after.raw_sha256, after.events_sha256) == (before.raw_sha256, before.events_sha256)
+    olga.page.frames[-1].goto(
+        f"{site.layout.url}/sentinelone/coverage?instance=beta&day={window.day}&window={window.start:%Y%m%dT%H%M%SZ}"
+    )
+    frame.get_by_role("link", name="Run ").click()
+    olga.page.wait_for_url("**/dags/sentinelone__beta/runs/**")
+    assert olga.refused == []
+    olga.context.close()
+
+
+def test_a_viewer_sees_everything_and_changes_nothing(site: Site, chromium: Any) -> None:
+    vera = Visitor(chromium, site, "vera")
+    frame = vera.open()
+    frame.locator('[data-slug="beta"]').wait_for()
+    assert frame.get_by_role("link", name="Add an application").count() == 0
+    frame.locator('[data-slug="beta"]').get_by_role("link", name="beta").first.click()
+    frame.get_by_role("heading", name="beta").wait_for()
+    assert frame.locator("[data-api]").count() == 0
+    headers = {"X-SentinelOne-Console": "1", "Origin": site.layout.url}
+    for method, path in (
+        ("POST", "instances/beta/pause"),
+        ("DELETE", "instances/beta"),
+        ("POST", "instances/beta/check"),
+    ):
+        answer = vera.page.request.fetch(
+            f"{site.layout.url}/sentinelone/api/{path}", method=method, data={}, headers=headers
+        )
+        assert answer.status == 403, path
+    vera.context.close()
+
+
+def test_the_rights_are_those_of_airflow(site: Site, chromium: Any) -> None:
+    uwe = Visitor(chromium, site, "uwe")
+    headers = {"X-SentinelOne-Console": "1", "Origin": site.layout.url}
+    base = f"{site.layout.url}/sentinelone/api/instances/beta"
+    assert uwe.page.request.fetch(base, method="DELETE", data={}, headers=headers).status == 403
+    assert uwe.page.request.post(f"{base}/check", data={}, headers=headers).status == 200
+    assert uwe.page.request.post(f"{base}/check", data={}, headers={"Origin": "https://evil.example"}).status == 403
+    anonymous = chromium.new_context()
+    assert anonymous.request.get(f"{site.layout.url}/sentinelone/").status == 401
+    anonymous.close()
+    uwe.context.close()
