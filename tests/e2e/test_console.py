@@ -16,6 +16,7 @@ from sentinelone_collector.simulator import Simulator
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [*E2E, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian: apt install chromium)")]
+_PATIENCE = 90_000  # ms; the machine also runs all of Airflow
 HOSTILE = "<img src=x onerror=parent.document.title='broken'>"
 
 
@@ -41,6 +42,7 @@ class Visitor:
     def __init__(self, browser: Any, site: Site, name: str, *, theme: str = "light") -> None:
         self.site = site
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+        self.context.set_default_timeout(_PATIENCE)
         self.page = self.context.new_page()
         self.refused: list[str] = []
         self.outside: list[str] = []
@@ -64,7 +66,7 @@ class Visitor:
     def open(self) -> Any:
         """Open the console as people do, by Airflow's navigation, and return the frame's contents."""
         self.page.goto(self.site.layout.url)
-        self.page.get_by_role("link", name="SentinelOne").click()
+        self.page.get_by_role("link", name="SentinelOne", exact=True).click()
         self.page.wait_for_url("**/plugin/sentinelone")
         frame = self.page.frame_locator("iframe")
         frame.get_by_role("heading", level=1).wait_for()
