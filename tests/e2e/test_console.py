@@ -107,7 +107,7 @@ def test_a_new_user_adds_an_instance_and_sees_it_collect(
     send.dblclick()
     frame.get_by_text("Configured.", exact=False).first.wait_for(timeout=60_000)
     assert _state(site, "gamma") in {"Configured", "Collecting"}
-    site.wait("gamma is collected", lambda: site.complete("gamma"), seconds=240)
+    site.wait("gamma is collected", lambda: site.complete("gamma"))
     frame = admin.open()
     frame.locator('[data-slug="gamma"]').get_by_text("Collecting").wait_for()
     admin.page.screenshot(path=tmp_path / "registry.png")
@@ -119,7 +119,7 @@ def test_a_new_user_adds_an_instance_and_sees_it_collect(
 
 
 def test_a_gap_is_seen_and_collected_again(site: Site, chromium: Any) -> None:
-    window = min(site.complete("beta"))
+    window = min(site.wait("beta has windows", lambda: site.complete("beta")))
     lake = site.installation.lake
     before = read_receipt(lake, "beta", "activities", window)
     lake.delete(object_key("receipts", "beta", "activities", window))
@@ -135,8 +135,8 @@ def test_a_gap_is_seen_and_collected_again(site: Site, chromium: Any) -> None:
     frame.get_by_label("To", exact=True).fill(window.end.isoformat())
     frame.get_by_label("All of them").check()
     frame.get_by_role("button", name="Collect", exact=True).click()
-    frame.get_by_text("of the range are looked at").wait_for()
-    site.wait("the window is complete again", lambda: window in site.complete("beta"), seconds=240)
+    frame.get_by_text("looked at").wait_for()
+    site.wait("the window is complete again", lambda: window in site.complete("beta"))
     after = read_receipt(lake, "beta", "activities", window)
     assert before is not None
     assert after is not None
