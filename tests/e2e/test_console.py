@@ -127,7 +127,8 @@ def test_a_gap_is_seen_and_collected_again(site: Site, chromium: Any) -> None:
     frame = olga.open()
     frame.get_by_role("link", name="Coverage", exact=True).first.click()
     frame.get_by_label("Application").select_option("beta")
-    frame.get_by_role("heading", name="Days").wait_for()
+    # the choice loads the page anew: until then the fields below are those of the first application
+    frame.locator('option[value="beta"][selected]').wait_for(state="attached")
     assert olga.page.frames[-1].evaluate("document.documentElement.classList.contains('dark')")
     # the list of older windows is some minutes old at most; a new process, or time, shows the gap
     frame.get_by_text("Collect a range again").click()
