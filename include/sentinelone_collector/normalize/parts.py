@@ -43,8 +43,10 @@ _KEPT: Final = 1 << 13  # parts of each sort; a megabyte or two of memory for ea
 _CODE: Final = ".activityType"
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+_encode_long = msgspec.json.Encoder().encode
+_decode_long = msgspec.json.Decoder().decode
 
 
 class Deed(NamedTuple):
@@ -73,15 +75,20 @@ class Source:
         self._values = _attributes(self._record)
 
     def key(self, record: ActivityRecord, data: Mapping[str, Any]) -> bytes:
-        """Return the values of the fields as JSON, which is quicker to look up than the values, and tells 1 from true.
+        """Return the values of the fields as MessagePack, quicker to look up than the values, and tells 1 from true.
 
         Any JSON value is kept as it is, so that what is mapped from the key is what would be mapped from the fields.
+        Integers beyond 64 bits are JSON's alone; no text of one form begins like one of the other.
         """
-        return _encode((self._values(record), self._data.pick(data)))
+        values = self._values(record), self._data.pick(data)
+        try:
+            return _encode(values)
+        except OverflowError:
+            return _encode_long(values)
 
     def fields(self, key: bytes) -> tuple[Fields, Fields]:
         """Return the fields of a key, those of the activity and those of `data`, and nothing else."""
-        own, picked = _decode(key)
+        own, picked = _decode_long(key) if key.startswith(b"[") else _decode(key)
         return Declared(self._record, dict(zip(self._record, own, strict=True))), self._data.declared(picked)
 
 

@@ -167,6 +167,9 @@ class _Work:
         self.events += group.rows
 
     def _count_unknown(self, rows: list[FlatRow]) -> None:
+        firsts = {id(row[4][0]): row[4][0] for row in rows if row[4]}
+        if not any(UNKNOWN_TYPE in part.get("metadata.labels", ()) for part in firsts.values()):
+            return
         for *_, parts in rows:
             if parts and UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
                 self.unknown[next((part[_CODE] for part in parts if _CODE in part), "none")] += 1
@@ -189,6 +192,7 @@ def _parquet_settings() -> dict[str, Any]:
         "compression_level": dict.fromkeys(packed, 1),  # 2 % larger than level 3 on a simulated day
         "use_dictionary": [name for name in leaves if name not in _PLAIN],
         "write_statistics": list(_STATISTICS),
+        "write_batch_size": _ROW_GROUP,
         # The Parquet types say all; the copy of the Arrow schema would double the size of a small file.
         "store_schema": False,
     }
