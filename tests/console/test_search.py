@@ -14,6 +14,7 @@ import pytest
 
 from sentinelone_collector.lake import object_key
 from sentinelone_collector.normalize.schema import event_schema
+from sentinelone_collector.search import Budget
 from sentinelone_collector.windows import Window
 
 from .conftest import NOW, Console
@@ -157,3 +158,19 @@ def test_an_empty_lake_says_what_to_do(console: Console) -> None:
     console.register()
     assert "Coverage" in get(console, "/search", q="x").text
     assert get(console, "/api/search/counts").json()["total"] == 0
+
+
+def test_what_is_not_indexed_yet_is_read_while_the_page_asks_again(
+    filled: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used_up = Budget(0.0)
+    used_up.spend(1)
+    monkeypatch.setattr("sentinelone_collector.console.pages.search.budget", lambda: used_up)
+    reading = get(filled, "/search", q="login")
+    assert reading.status_code == 200
+    assert 'http-equiv="refresh"' in reading.text
+    assert "this page asks again" in reading.text
+    monkeypatch.undo()
+    found = get(filled, "/search", q="login")
+    assert 'http-equiv="refresh"' not in found.text
+    assert "login number 59" in found.text

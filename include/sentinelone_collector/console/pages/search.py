@@ -12,7 +12,7 @@ from sentinelone_collector.console.routing import new_router
 from sentinelone_collector.console.searching import PAGE, budget, given, presets, read_search
 from sentinelone_collector.errors import ConfigurationError, UsageError
 from sentinelone_collector.normalize.streams import stream_names
-from sentinelone_collector.search import Page
+from sentinelone_collector.search import Page, SearchTooWide
 
 NAV = Nav(30, "Search", "/search")
 router = new_router()
@@ -22,10 +22,13 @@ router = new_router()
 def search(ctx: Ctx) -> HTMLResponse:
     """Show the newest events that match, or those after a cursor."""
     problem: str | None = None
+    again = False
     page = Page([], None)
     try:
         asked = read_search(ctx, ctx.request.query_params)
         page = ctx.site.search.page(asked.query, asked.scope, budget=budget(), cursor=asked.cursor, limit=PAGE)
+    except SearchTooWide as error:
+        problem, again = str(error), True
     except (UsageError, ConfigurationError) as error:
         problem = str(error)
     values = given(ctx, ctx.request.query_params)
@@ -38,9 +41,10 @@ def search(ctx: Ctx) -> HTMLResponse:
         rows=page.rows,
         cursor=page.cursor,
         problem=problem,
+        again=again,
         later=bool(ctx.request.query_params.get("cursor")),
         instances=ctx.instances(),
         streams=stream_names(),
         presets=presets(ctx.now()),
-        status=422 if problem else 200,
+        status=422 if problem and not again else 200,
     )
