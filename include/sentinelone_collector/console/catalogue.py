@@ -14,7 +14,8 @@ import msgspec
 from sentinelone_collector.console.context import Context
 from sentinelone_collector.console.errors import Refused
 from sentinelone_collector.detect import Rule, Ruleset
-from sentinelone_collector.instances import AllowEntry, Instance
+from sentinelone_collector.instances import Instance
+from sentinelone_collector.instances.model import AllowEntry
 from sentinelone_collector.pipeline import Installation
 
 __all__ = ["FAMILY_TITLES", "KINDS", "allowed_by", "find_rule", "kind_of", "off_by", "rule_row", "ruleset_of"]

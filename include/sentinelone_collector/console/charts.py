@@ -112,7 +112,7 @@ def _ceiling(most: float) -> float:
     """Return an even number that the scale ends with, or a power of ten times 1, 2 or 5 where there is no whole one."""
     if most <= 0:
         return 2
-    size = 10 ** math.floor(math.log10(most))
+    size = 10.0 ** math.floor(math.log10(most))
     return next(size * part for part in (1, 2, 4, 6, 8, 10) if most <= size * part)
 
 

@@ -34,8 +34,8 @@ __all__ = [
     "note",
     "overview",
     "reopen",
-    "snooze",
     "since_of",
+    "snooze",
 ]
 
 MOST_CHANGED = 200

@@ -13,7 +13,8 @@ from sentinelone_collector.console.errors import Refused
 from sentinelone_collector.console.ports import Right
 from sentinelone_collector.console.registering import change
 from sentinelone_collector.detect import Rule
-from sentinelone_collector.instances import AllowEntry, Instance, RuleSettings
+from sentinelone_collector.instances import Instance, RuleSettings
+from sentinelone_collector.instances.model import AllowEntry
 
 __all__ = ["AllowForm", "DisallowForm", "SwitchForm", "allow", "disallow", "switch"]
 

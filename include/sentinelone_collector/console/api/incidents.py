@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from sentinelone_collector.console.context import Context, Ctx
+from sentinelone_collector.console.context import Ctx
 from sentinelone_collector.console.errors import Refused
 from sentinelone_collector.console.incidents import (
     AssignForm,
