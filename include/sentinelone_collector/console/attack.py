@@ -40,6 +40,13 @@ class Technique:
     tactics: tuple[str, ...]
 
     @property
+    def title(self) -> str:
+        """Its name, after that of the technique that it is a part of."""
+        parent, _, sub = self.id.partition(".")
+        above = technique_of(parent).name if sub else ""
+        return f"{above}: {self.name}" if above else self.name
+
+    @property
     def url(self) -> str:
         """Its page at MITRE."""
         return f"https://attack.mitre.org/techniques/{self.id.replace('.', '/')}/"

@@ -19,6 +19,7 @@ from sentinelone_collector.store import Incident, IncidentHit, Overview
 from sentinelone_collector.windows import as_utc, iso, parse_time
 
 __all__ = [
+    "MOST_EVENTS",
     "SPANS",
     "AssignForm",
     "CloseForm",
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 MOST_CHANGED = 200
-_MOST_EVENTS = 200
+MOST_EVENTS = 200
 _LONGEST_SNOOZE = timedelta(days=366)
 _UNKNOWN = "There is no incident {!r} that you may see."
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
@@ -141,13 +142,13 @@ def hit_of(incident: Incident, hit_id: str) -> IncidentHit:
     raise Refused(404, f"Incident {incident.short_id} has no hit {hit_id!r}, or none that is shown.")
 
 
-def evidence_for(ctx: Context, hit: IncidentHit) -> HitEvidence:
-    """Return a hit's events from the lake.
+def evidence_for(ctx: Context, hit: IncidentHit, *, most: int = MOST_EVENTS) -> HitEvidence:
+    """Return a hit's events from the lake, the latest `most` of those that it names.
 
     Records as they were sent may hold secrets: they are shown to those only who may run the collection.
     """
     content = hit.content
-    uids = content["event_uids"][-_MOST_EVENTS:]
+    uids = content["event_uids"][-most:]
     span = {"first": content["time"], "last": content["last_time"]}
     found = evidence_of(ctx.site.lake, hit.instance, hit.stream, uids, **span)
     raw = ctx.may(Right.RUN, hit.instance)

@@ -16,7 +16,7 @@ from sentinelone_collector.console.attack import TACTICS, techniques_of
 from sentinelone_collector.console.catalogue import FAMILY_TITLES, KINDS, ruleset_of
 from sentinelone_collector.console.charts import Baseline, baseline_of
 from sentinelone_collector.console.context import Context, Ctx
-from sentinelone_collector.console.incidents import evidence_for, find_incident, hit_of, overview
+from sentinelone_collector.console.incidents import MOST_EVENTS, evidence_for, find_incident, hit_of, overview
 from sentinelone_collector.console.listing import Nav
 from sentinelone_collector.console.ports import Right
 from sentinelone_collector.console.routing import new_router
@@ -54,6 +54,7 @@ _DEFAULT = ("level", "id", "title", "status", "attacker", "victim", "instance", 
 _SIZES = (25, 50, 100, 200)
 _TONES = {"critical": "bad", "high": "bad", "medium": "warn", "low": "info", "informational": "off"}
 _SHOWN_HITS = 50
+_SHOWN_EVENTS = 40
 
 
 class Shown(Wanted):
@@ -146,14 +147,14 @@ def incident(
     hit: Annotated[str, Query(max_length=40)] = "",
     all_hits: Annotated[bool, Query(alias="all")] = False,  # a query parameter
 ) -> HTMLResponse:
-    """Show one incident; `hit` is the one whose events are shown, the latest one if empty."""
+    """Show one incident; `hit` is the one whose events are shown, the latest if empty, `all` lifts limits of lists."""
     found = find_incident(ctx, incident_id)
     rule = ruleset_of(ctx.site).by_name.get(found.rule_id)
     shown = hit_of(found, hit) if hit else (found.hits[-1] if found.hits else None)
     evidence, problem = None, ""
     if shown is not None:
         try:
-            evidence = evidence_for(ctx, shown)
+            evidence = evidence_for(ctx, shown, most=MOST_EVENTS if all_shown else _SHOWN_EVENTS)
         except LakeError as error:
             problem = str(error)
     return ctx.page(
@@ -166,7 +167,7 @@ def incident(
         story=story(found, rule),
         baseline=_baseline(found, shown.hit_id if shown else ""),
         timeline=timeline(found),
-        hits=found.hits[::-1] if all_hits else found.hits[: -_SHOWN_HITS - 1 : -1],
+        hits=found.hits[::-1] if all_shown else found.hits[: -_SHOWN_HITS - 1 : -1],
         shown=shown,
         evidence=evidence,
         problem=problem,
