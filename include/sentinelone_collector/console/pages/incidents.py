@@ -145,7 +145,7 @@ def incident(
     incident_id: str,
     ctx: Ctx,
     hit: Annotated[str, Query(max_length=40)] = "",
-    all_hits: Annotated[bool, Query(alias="all")] = False,  # a query parameter
+    all_shown: Annotated[bool, Query(alias="all")] = False,  # a query parameter
 ) -> HTMLResponse:
     """Show one incident; `hit` is the one whose events are shown, the latest if empty, `all` lifts limits of lists."""
     found = find_incident(ctx, incident_id)
