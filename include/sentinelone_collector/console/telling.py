@@ -95,8 +95,8 @@ def _lines(incident: Incident) -> Iterator[Line]:
     for hit in incident.hits[-_MOST_HITS:]:
         content = hit.content
         yield Line(_moment(content["last_time"]), hit.instance, "hit", str(content["summary"]), hit.hit_id)
-    for note in incident.notes:
-        yield Line(datetime.fromisoformat(note.at), note.author, "note", note.text)
     for event in incident.history:
         detail = REASONS.get(event.detail, event.detail)
         yield Line(datetime.fromisoformat(event.at), event.author, event.kind, detail)
+    for note in incident.notes:
+        yield Line(datetime.fromisoformat(note.at), note.author, "note", note.text)

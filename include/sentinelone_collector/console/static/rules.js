@@ -87,10 +87,12 @@ function table(columns, rows, caption) {
 function show(found, sent) {
   const { rows, days, latest } = found;
   const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
-  const said = `${sum("hits").toLocaleString("en")} hits, ${sum("incidents").toLocaleString("en")} incidents in ${sum("windows").toLocaleString("en")} windows.`;
+  const counted = (name) => `${sum(name).toLocaleString("en")} ${sum(name) === 1 ? name.slice(0, -1) : name}`;
+  const said = `${counted("hits")}, ${counted("incidents")} in ${counted("windows")}.`;
   result.replaceChildren(element("p", said, { class: "lead" }));
-  const counted = Object.keys(days);
-  if (counted.length) result.append(chart(days, counted[0] < sent.start.slice(0, 10) ? counted[0] : sent.start.slice(0, 10), counted.at(-1)));
+  const seen = Object.keys(days);
+  const first = [sent.start.slice(0, 10), seen[0]].sort()[0];
+  if (seen.length) result.append(chart(days, first, seen.at(-1)));
   const names = [["Instance", ""], ["Stream", ""], ["Windows", "num"], ["Hits", "num"], ["Incidents", "num"]];
   result.append(table(names, rows.map((row) => [row.instance, row.stream, row.windows, row.hits, row.incidents].map(String)), "By stream"));
   if (latest.length) {
