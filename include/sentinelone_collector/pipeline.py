@@ -35,7 +35,9 @@ from sentinelone_collector.settings import Settings
 from sentinelone_collector.windows import Window
 
 if TYPE_CHECKING:
+    from sentinelone_collector.addresses import AddressBook
     from sentinelone_collector.detect import Ruleset
+    from sentinelone_collector.search import LogSearch
     from sentinelone_collector.source import Console
     from sentinelone_collector.store import Store
 
@@ -104,13 +106,29 @@ class Installation:
         return open_store(self.settings.store)
 
     @cached_property
+    def search(self) -> LogSearch:
+        """The log search, with indexes in the folder that the settings name."""
+        from sentinelone_collector.search import LogSearch, ShardCache
+
+        folder, most = self.settings.search_cache, self.settings.search_cache_bytes
+        return LogSearch(self.lake, ShardCache(folder, self.lake.url, most_bytes=most))
+
+    @cached_property
     def ruleset(self) -> Ruleset:
         """All rules that can be read: the built-in ones and those of the own folder."""
         from sentinelone_collector.detect import load_ruleset
+        from sentinelone_collector.detect.compiled import cache_folder
         from sentinelone_collector.rules import BUILT_IN
 
         folders = [BUILT_IN] if self.settings.rules is None else [BUILT_IN, self.settings.rules]
-        return load_ruleset(*folders)
+        return load_ruleset(*folders, cache=cache_folder())
+
+    @cached_property
+    def addresses(self) -> AddressBook | None:
+        """Where addresses are, by the installation's databases and its own table of networks; None without any."""
+        from sentinelone_collector.addresses import open_book
+
+        return open_book(self.settings.addresses, self.settings.networks)
 
     def console(self, instance: Instance) -> Console:
         """Return a session with the instance's console."""
@@ -179,7 +197,9 @@ class Installation:
         from sentinelone_collector.fetch import name_unknown_types
         from sentinelone_collector.normalize import normalize
 
-        result = normalize(instance.slug, stream, window, console=fetched.console, lake=self.lake)
+        result = normalize(
+            instance.slug, stream, window, console=fetched.console, lake=self.lake, addresses=self.addresses
+        )
         return name_unknown_types(result, self.lake)
 
     def tag(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Tagged:
@@ -236,9 +256,32 @@ class Installation:
         else:
             fetched = self._fetched_before(instance, stream, window, start_at)
         # All that follows fetch is cheap, and running it whole keeps digests and counts in step.
-        normalized = self.normalize(instance, stream, window, fetched)
+        normalized = self._kept_events(instance, stream, window, start_at)
+        if normalized is None:
+            normalized = self.normalize(instance, stream, window, fetched)
         tagged = self.tag(instance, stream, window, fetched)
         return self.deliver(instance, stream, window, fetched=fetched, normalized=normalized, tagged=tagged)
+
+    def _kept_events(self, instance: Instance, stream: str, window: Window, start_at: str) -> Normalized | None:
+        """Return the events as they are where later tasks alone are run and only the address data has changed since."""
+        if start_at not in {"tag", "deliver"}:
+            return None
+        receipt = read_receipt(self.lake, instance.slug, stream, window)
+        now = "" if self.addresses is None else self.addresses.digest
+        if receipt is None or receipt.addresses == now or receipt.code_version != __version__:
+            return None
+        if self.lake.digest(object_key("events", instance.slug, stream, window)) != receipt.events_sha256:
+            return None
+        return Normalized(
+            instance=instance.slug,
+            stream=stream,
+            start=receipt.window.start,
+            end=receipt.window.end,
+            events=receipt.events,
+            quarantined=receipt.quarantined,
+            events_sha256=receipt.events_sha256,
+            addresses=receipt.addresses,
+        )
 
     def _fetched_before(self, instance: Instance, stream: str, window: Window, start_at: str) -> Fetched:
         receipt = read_receipt(self.lake, instance.slug, stream, window)

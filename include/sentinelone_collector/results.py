@@ -85,6 +85,7 @@ class Normalized(_Result, frozen=True, kw_only=True):
     events_sha256: str
     unknown_types: dict[str, int] = {}  # activityType -> records, for types without a row in the routing table
     unknown_names: dict[str, str] = {}  # activityType -> what the instance's console calls it, where it says so
+    addresses: str = ""  # digest of the data that told where addresses are; empty where there was none
 
 
 class Tagged(_Result, frozen=True, kw_only=True):

@@ -60,6 +60,25 @@ def test_later_tasks_run_again_without_the_console(desk: Desk) -> None:
     assert desk.objects() == before
 
 
+def test_events_stay_as_located_until_they_are_normalized_again(desk: Desk) -> None:
+    table = desk.folder / "networks.yaml"
+    table.write_text("0.0.0.0/0: {name: first, kind: own}\n::/0: {name: first, kind: own}\n")
+    desk.set("S1C_NETWORKS", str(table))
+    desk.add()
+    desk.run("collect", "emea", *hours(2, 3))
+    first = desk.objects()
+    table.write_text("0.0.0.0/0: {name: second, kind: vpn}\n::/0: {name: second, kind: vpn}\n")
+    for task in ("tag", "deliver"):
+        desk.run("collect", "emea", *hours(2, 3), "--reprocess", task)
+        assert desk.objects() == first
+    desk.run("collect", "emea", *hours(2, 3), "--reprocess", "normalize")
+    second = desk.objects()
+    assert {key.partition("/")[0] for key in first if first[key] != second[key]} >= {"events", "receipts"}
+    table.write_text("0.0.0.0/0: {name: first, kind: own}\n::/0: {name: first, kind: own}\n")
+    desk.run("collect", "emea", *hours(2, 3), "--reprocess", "normalize")
+    assert desk.objects() == first
+
+
 def test_what_was_never_fetched_can_not_be_reprocessed(desk: Desk) -> None:
     desk.add()
     said = desk.run("collect", "emea", *hours(5, 6), "--reprocess", "tag", "--json", code=1)

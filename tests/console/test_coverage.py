@@ -83,7 +83,7 @@ def test_a_range_is_collected_by_a_backfill_of_its_windows(covered: Console) -> 
         ({"start": iso(NOW + timedelta(days=1)), "end": iso(NOW + timedelta(days=2))}, "end"),
         ({"start": iso(NOW - timedelta(minutes=1)), "end": iso(NOW)}, ""),
         ({"start": iso(BEGIN), "end": iso(NOW), "what": "everything"}, "what"),
-        ({"start": "0001-01-01", "end": "0001-01-02"}, "end"),
+        ({"start": "0001-01-01", "end": "0001-01-02"}, "start"),
         ({"start": "9999-12-31T23:59:59-23:59", "end": iso(NOW)}, "start"),
     ],
 )
@@ -94,6 +94,14 @@ def test_a_range_that_is_none_is_told(covered: Console, body: dict[str, Any], fi
         assert covered.airflow.all_backfills == []
     else:
         assert answer.status_code == 202, "the window that holds the range has ended"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31", "99991231T235900Z", "00010101T000000Z", "x'--"])
+def test_odd_times_are_refused_in_words(covered: Console, moment: str) -> None:
+    client = covered.as_("viewer")
+    for path in ("/coverage?day=", "/coverage?window=", "/api/coverage/emea?end=2026-11-22&start="):
+        assert client.get(path + moment).status_code == 422, path
+    assert client.get(f"/api/coverage/emea?start=2026-11-22&end={moment}").status_code == 422
 
 
 def test_nothing_is_started_that_would_wait_for_ever(covered: Console) -> None:

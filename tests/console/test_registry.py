@@ -12,6 +12,7 @@ import yaml
 from tests.console.conftest import NOW, Console, write_receipt_of
 
 from sentinelone_collector.console import DagState
+from sentinelone_collector.console.checking import try_console
 from sentinelone_collector.console.forms import slug_of
 from sentinelone_collector.instances import Connection, Destination, load_instance
 from sentinelone_collector.simulator import Simulator
@@ -166,6 +167,19 @@ def test_half_an_instance_is_taken_back(console: Console, source: Simulator, mon
     assert not list(console.site.settings.instances.glob("*.yaml"))
 
 
+def test_a_file_that_appears_meanwhile_stays(
+    console: Console, source: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*arguments: Any) -> Any:
+        console.register("emea_production", name="Of somebody else")
+        return try_console(*arguments)
+
+    monkeypatch.setattr("sentinelone_collector.console.registering.try_console", ask)
+    assert console.as_("op").post("/api/instances", json=form(source)).status_code == 422
+    assert console.site.inventory.get("emea_production").name == "Of somebody else"
+    assert console.airflow.connections == {}
+
+
 def test_a_token_near_its_end_is_shown(console: Console) -> None:
     ends = NOW + timedelta(days=5, hours=1)
     with Simulator(seed=3, records_per_day=100, days=1, now=lambda: NOW, token_expires=ends) as source:
@@ -218,6 +232,16 @@ def test_remove_keeps_the_data_and_a_connection_that_others_use(console: Console
     assert console.airflow.connections == {}
     assert console.site.lake.read("raw/instance=emea/kept") == b"kept"
     assert client.delete("/api/instances/apac").status_code == 404
+
+
+def test_a_check_that_is_old_or_never_was_is_made_anew(console: Console, source: Simulator) -> None:
+    console.register("emea")
+    console.airflow.connections["sentinelone_emea"] = {"host": source.url, "port": "", "password": source.token}
+    assert 'data-stale="emea"' in console.as_("user").get("/").text
+    assert "data-stale" not in console.as_("viewer").get("/").text
+    assert console.as_("user").post("/api/instances/emea/check", json={}).json()["ok"] is True
+    assert "data-stale" not in console.as_("user").get("/").text
+    assert console.as_("viewer").get("/api/instances/emea").json()["token_expires_at"]
 
 
 def test_pause_and_resume_are_logged_with_the_user(console: Console) -> None:

@@ -47,3 +47,21 @@ def make_world(tmp_path: Path, built_in: Ruleset) -> Iterator[Callable[..., Any]
     yield make
     for world in worlds:
         world.store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of an empty store of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 's1c.db'}"
+        return
+    from sentinelone_collector.store import open_store
+    from sentinelone_collector.store.tables import metadata
+
+    url: str = request.getfixturevalue("postgresql")
+    yield url
+    opened = open_store(url)
+    with opened.engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    opened.close()

@@ -93,29 +93,33 @@ def test_any_order_of_windows_with_repeats_gives_the_same_hits_and_incidents(
     world.store.close()
 
 
-def _collect(folder: Path, numbers: list[int]) -> None:
+def _collect(folder: Path, url: str, numbers: list[int], start: Any) -> None:
     ruleset = load_ruleset(folder / "rules")
-    world = World(folder, ruleset)
+    world = World(folder, ruleset, url=url)
+    start.wait(60)
     for number in numbers:
         world.put(WINDOWS[number], STORY)
         world.tag(WINDOWS[number])
     world.store.close()
 
 
-def test_two_processes_at_once_end_in_the_same_hits_and_incidents(few: Ruleset, in_order: Any, tmp_path: Path) -> None:
+def test_two_processes_at_once_end_in_the_same_hits_and_incidents(
+    few: Ruleset, in_order: Any, tmp_path: Path, store_url: str
+) -> None:
     (tmp_path / "rules").mkdir()
     for rule in few:
         (tmp_path / "rules" / rule.path.name).write_text(rule.path.read_text())
-    World(tmp_path, few).store.close()
+    World(tmp_path, few, url=store_url).store.close()
     context = multiprocessing.get_context("fork")
-    shares = [[4, 2, 0, 4], [5, 3, 1]]
-    processes = [context.Process(target=_collect, args=(tmp_path, share)) for share in shares]
+    start = context.Barrier(2)
+    orders = (list(range(COUNT)), list(reversed(range(COUNT))))
+    processes = [context.Process(target=_collect, args=(tmp_path, store_url, order, start)) for order in orders]
     for process in processes:
         process.start()
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0]
-    world = World(tmp_path, few)
+    world = World(tmp_path, few, url=store_url)
     assert world.hit_files() == in_order[0]
     assert world.incidents() == in_order[1]
     world.store.close()

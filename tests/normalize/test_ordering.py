@@ -55,7 +55,11 @@ def test_merging_sorts_any_order_and_keeps_equal_keys_in_order(
         time, uid, number = json.loads(line)
         return _row((time, uid), number)
 
-    batches = list(merged(lines, to_row, tmp_path_factory.mktemp("runs"), batch=batch, run=run))
+    batches = list(
+        merged(
+            lines, lambda some: [to_row(line) for line in some], tmp_path_factory.mktemp("runs"), batch=batch, run=run
+        )
+    )
     assert _keys(batches) == sorted(keys)
     assert all(len(found) == batch for found in batches[:-1])
     numbers = [number for found in batches for *_, (number,), _ in found]
@@ -72,5 +76,5 @@ def test_a_long_millisecond_is_not_held_for_ever() -> None:
 
 def test_merging_reads_lines_once_only(tmp_path: Path) -> None:
     lines = iter([b"[2, 0]", b"[1, 0]"])
-    found = merged(lines, lambda line: _row(tuple(json.loads(line))), tmp_path, batch=5, run=1)
+    found = merged(lines, lambda some: [_row(tuple(json.loads(line))) for line in some], tmp_path, batch=5, run=1)
     assert _keys(found) == [(1, 0), (2, 0)]

@@ -20,7 +20,12 @@ from sentinelone_collector.normalize.table import routes
 from sentinelone_collector.normalize.tables import TableBuilder
 
 CONTEXT = Context("console.example.com", "activities")
-read = quick_reader(CONTEXT)
+_quick = quick_reader(CONTEXT)
+
+
+def read(line: bytes) -> FlatRow | None:
+    [row] = _quick([line])
+    return row
 
 
 def _event(row: FlatRow) -> dict[str, Any]:

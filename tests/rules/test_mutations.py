@@ -21,7 +21,14 @@ Document = dict[str, Any]
 _AT_ONCE = 6
 # Mutants that do what the rule does, with the reason; (rule, what was changed)
 _ANY_ONE = "one event is enough, so neither the span nor the group matters"
+_LONGEST = {"days": 366}
+_TEXTS: dict[str, dict[str, str]] = {"usual": {}, "of": {"entity": "tenant", "tenant": "entity"}}
+_LEARNED = (
+    "what is high is learned from the tenant's own logins; telling these apart takes more of them than a sample has"
+)
 EQUIVALENT: dict[tuple[str, str], str] = {
+    ("ul-019", "quantile 0.00999"): _LEARNED,
+    ("ul-019", "quantile 0.9995"): _LEARNED,
     ("ub-009-signs", "span -1"): _ANY_ONE,
     ("ub-009-signs", "span +3"): _ANY_ONE,
     ("ub-009-signs", "no grouping"): _ANY_ONE,
@@ -87,6 +94,27 @@ def _seconds(text: str) -> int:
     return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[text[-1]]
 
 
+def _detectors(document: Document) -> Iterator[tuple[str, Document]]:
+    """Yield an anomaly rule with one parameter of its detector changed."""
+    block = document["detector"]
+
+    def changed(name: str, value: Any) -> tuple[str, Document]:
+        return f"{name} {value}", {**document, "detector": {**block, name: value}}
+
+    for name, value in block.items():
+        if isinstance(value, int):
+            most = _LONGEST.get(name, value + 1)
+            yield from (changed(name, value + step) for step in (-1, 1) if 0 < value + step <= most)
+        elif isinstance(value, float):
+            # Of a probability the order of magnitude counts
+            other = min(value * 100, (1 + value) / 2) if value < 1 else value * 10
+            yield from (changed(name, one) for one in (value / (100 if value < 1 else 10), other))
+        elif isinstance(value, list) and len(value) > 1:
+            yield from (changed(name, [one for one in value if one != left]) for left in value)
+        elif name in _TEXTS:
+            yield changed(name, _TEXTS[name].get(value, f"{value}0"))
+
+
 def _extensions(document: Document) -> Iterator[tuple[str, Document]]:  # noqa: C901  # one branch for each key
     """Yield a rule with what its block adds to Sigma changed."""
     block = document["x-incident"]
@@ -121,6 +149,8 @@ def _mutants(documents: tuple[Document, ...]) -> Iterator[tuple[str, list[Docume
             found.append((what, {**document, "detection": detection}))
         if "correlation" in document:
             found += _correlations(document)
+        if "detector" in document:
+            found += _detectors(document)
         if "x-incident" in document:
             found += _extensions(document)
         for what, changed in found:

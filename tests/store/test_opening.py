@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.store import Store, open_store
+from sentinelone_collector.windows import Window
+
+NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 
 
 def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
@@ -20,19 +24,57 @@ def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
 
 
-def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
+def _downgrade(store: Store, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import inspect
 
-    store = open_store(f"sqlite:///{tmp_path / 's1c.db'}")
     config = Config()
     config.set_main_option("script_location", "sentinelone_collector.store:migrations")
     with store.engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(config, revision)
+
+
+def test_migrations_can_be_taken_back(url: str) -> None:
+    from sqlalchemy import inspect
+
+    store = open_store(url)
+    _downgrade(store, "base")
     assert inspect(store.engine).get_table_names() == ["alembic_version"]
     store.close()
+    open_store(url).close()
+
+
+def test_an_older_store_is_migrated_with_all_that_it_holds(url: str) -> None:
+    from sqlalchemy import text
+
+    window = Window(NOW, NOW + timedelta(minutes=10))
+    store = open_store(url)
+    _downgrade(store, "0001")
+    with store.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO tagged_windows VALUES ('emea', 'activities', :name, 'd', 3)"), {"name": window.name}
+        )
+        connection.execute(
+            text(
+                "INSERT INTO incidents (id, rule_id, rule_version, title, summary, family, classification, level,"
+                " severity_id, kind, console, entity, bucket, attacks, attacks_v19, count, first_seen, last_seen,"
+                " superseded, status, created_at) VALUES (:id, 'aa-010', '1', 't', 's', 'f', 'c', 'high', 4, 'event',"
+                " 'c', 'e', 0, '[]', '[]', 1, 1, 1, false, 'open', '2026-01-14T00:00:00Z')"
+            ),
+            {"id": "a" * 32},
+        )
+    store.close()
+    opened = open_store(url)
+    assert opened.tagged_digest("emea", "activities", window) == "d"
+    assert opened.tagged_influence("emea", "activities", window) is None
+    opened.set_influence("emea", "activities", window, timedelta(days=7))
+    assert opened.tagged_influence("emea", "activities", window) == timedelta(days=7)
+    assert opened.assign_incident("aaaaaa", "ann", author="bob", now=NOW).assignee == "ann"
+    with opened.engine.begin() as connection:
+        for table in ("incident_history", "incidents", "tagged_windows"):
+            connection.execute(text(f"DELETE FROM {table}"))
+    opened.close()
 
 
 def _open(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -23,12 +24,16 @@ class ConsoleMount:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
         if self._app is None:
-            with self._lock:
-                if self._app is None:
-                    from sentinelone_collector.airflow.console import build
-
-                    self._app = build()
+            # its imports take seconds, in which the server must answer others
+            await asyncio.to_thread(self._build)
         await self._app(scope, receive, send)
+
+    def _build(self) -> None:
+        with self._lock:
+            if self._app is None:
+                from sentinelone_collector.airflow.console import build
+
+                self._app = build()
 
 
 def console_view() -> dict[str, str]:

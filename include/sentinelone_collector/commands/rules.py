@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from sentinelone_collector.pipeline import Installation
 
 if TYPE_CHECKING:
     from sentinelone_collector.detect import Rule, Ruleset
+    from sentinelone_collector.detect.evaluation import Evaluation
 
 __all__ = ["app"]
 
@@ -25,7 +27,7 @@ def _row(rule: Rule) -> dict[str, Any]:
         "level": rule.level,
         "family": rule.spec.family if rule.spec else None,
         "classification": rule.spec.classification if rule.spec else None,
-        "kind": rule.correlation.kind if rule.correlation else "event",
+        "kind": rule.kind,
         "visibility": rule.spec.visibility if rule.spec else None,
         "attacks": list(rule.attacks),
         "attacks_v19": list(rule.attacks_v19),
@@ -100,13 +102,53 @@ def backtest(
     site = Installation.from_environment()
     inventory = site.inventory
     chosen = [inventory.get(slug) for slug in instance] if instance else list(inventory.instances)
-    results = run(rule_id, chosen, from_, to, lake=site.lake, ruleset=_ruleset())
-    rows = [
-        msgspec.to_builtins(result) | {"incidents": result.incidents, "hits": msgspec.to_builtins(result.hits)}
-        for result in results
-    ]
+    results = run(rule_id, chosen, from_, to, lake=site.lake, store=site.store, ruleset=_ruleset())
+    rows = [msgspec.to_builtins(result) for result in results]
     if as_json:
         emit(rows)
     else:
-        shown = [row | {"hits": len(row["hits"])} for row in rows]
+        shown = [row | {"hits": row["count"]} for row in rows]
         table(shown, ["instance", "stream", "windows", "hits", "incidents"])
+
+
+@app.command()
+def evaluate(
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    users: Annotated[int, typer.Option(min=2)] = 200,
+    days: Annotated[int, typer.Option(min=14, help="Days of baseline before each day that is tested.")] = 90,
+    test_days: Annotated[int, typer.Option(min=1)] = 30,
+    attacks: Annotated[int, typer.Option(min=1, help="Logins of each model of an attacker.")] = 1000,
+    rba: Annotated[
+        Path | None, typer.Option(help="Evaluate on this CSV of the public RBA data set instead.", exists=True)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well login scores tell attackers from people: recall at one alert per 1,000 logins, calibration."""
+    from sentinelone_collector.detect import evaluation
+
+    if rba is not None:
+        found = evaluation.evaluate_rba(rba, baseline_days=days, seed=seed)
+    else:
+        world = evaluation.build_world(seed, users=users, baseline_days=days, test_days=test_days)
+        found = evaluation.evaluate(world, seed=seed, number=attacks)
+    if as_json:
+        emit(found)
+    else:
+        _say_evaluation(found)
+
+
+def _say_evaluation(found: Evaluation) -> None:
+    rows = [
+        {"score": one.score, "alerts per 1,000": f"{1000 * one.rate:g}"}
+        | {f"recall {model}": f"{value:.3f}" for model, value in one.recall.items()}
+        | {"mean recall": f"{one.mean_recall:.3f}"}
+        | {f"AUC {model}": f"{value:.3f}" for model, value in one.auc.items()}
+        for one in found.scores
+    ]
+    table(rows, list(rows[0]))
+    levels = [
+        {"tail": one.tail} | {f"p < {k}": f"{v:.4f}" for k, v in one.observed.items()} for one in found.calibrations
+    ]
+    table(levels, list(levels[0]))
+    attacks = ", ".join(f"{count} {model}" for model, count in found.attacks.items())
+    say(f"{found.logins} legitimate logins, {found.new_networks} from networks new to the user; attacks: {attacks}.")

@@ -34,10 +34,8 @@ def recollect(ctx: Context, slug: str, start: datetime, end: datetime, *, again:
         raise Refused(409, f"A range of {instance.name} is being collected already; wait until it is done.")
     backfill = ctx.airflow.start_backfill(instance.dag_id, first, last, again=again)
     ctx.audit("collect range", slug, f"{iso(start)} to {iso(end)}, {'all' if again else 'missing and failed'} windows")
-    what = "window" if count == 1 else "windows"
-    return {"message": f"{count:,} {what} of the range are looked at.", "backfill": backfill.number} | progress_of(
-        ctx, instance, backfill
-    )
+    what = "One window is" if count == 1 else f"{count:,} windows are"
+    return {"message": f"{what} looked at.", "backfill": backfill.number} | progress_of(ctx, instance, backfill)
 
 
 def _bounds(ctx: Context, instance: Instance, start: datetime, end: datetime) -> tuple[datetime, datetime, int]:

@@ -12,7 +12,7 @@ from sentinelone_collector.console.receipts import index_of
 from sentinelone_collector.console.rendering import ago
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.store import InstanceCheck
-from sentinelone_collector.windows import Window, iso, parse_time
+from sentinelone_collector.windows import Window, parse_time
 
 __all__ = ["Facts", "Health", "State", "healths", "state_of"]
 
@@ -72,6 +72,10 @@ def state_of(facts: Facts) -> State:
     return _stopped(facts) or _beginning(facts) or _late(facts) or _expiring(facts) or _collecting(facts)
 
 
+def _at(moment: datetime, now: datetime) -> str:
+    return moment.strftime("%H:%M UTC" if moment.date() == now.date() else "%Y-%m-%d, %H:%M UTC")
+
+
 def _stopped(facts: Facts) -> State | None:
     if facts.dag is not None and facts.dag.is_paused:
         return State("Paused", "off", "Nothing is collected. Resume makes up every window since.")
@@ -81,7 +85,9 @@ def _stopped(facts: Facts) -> State | None:
     if facts.failed:
         first = min(facts.failed)
         words = "window has" if len(facts.failed) == 1 else "windows have"
-        return State("Failing", "bad", f"{len(facts.failed)} {words} failed, the first begins {iso(first.start)}.")
+        return State(
+            "Failing", "bad", f"{len(facts.failed)} {words} failed, the first begins {_at(first.start, facts.now)}."
+        )
     return None
 
 
@@ -95,8 +101,10 @@ def _beginning(facts: Facts) -> State | None:
     calendar = facts.instance.calendar
     ready = calendar.ready_at(calendar.first)
     if not facts.due or facts.now - ready < _LEAST_ALLOWANCE:
-        return State("Configured", "info", f"The first window is collected at {iso(ready)}.")
-    return State("Not yet collected", "warn", f"The first window was due at {iso(ready)}; look at the DAG's runs.")
+        return State("Configured", "info", f"The first window is collected at {_at(ready, facts.now)}.")
+    return State(
+        "Not yet collected", "warn", f"The first window was due at {_at(ready, facts.now)}; look at the DAG's runs."
+    )
 
 
 def _late(facts: Facts) -> State | None:
@@ -125,10 +133,9 @@ def _expiring(facts: Facts) -> State | None:
 
 
 def _collecting(facts: Facts) -> State:
-    every = facts.instance.calendar
-    return State(
-        "Collecting", "good", f"The next window is collected at {iso(every.ready_at(every.window_at(facts.now)))}."
-    )
+    calendar = facts.instance.calendar
+    following = calendar.ready_at(calendar.window_at(facts.now))
+    return State("Collecting", "good", f"The next window is collected at {_at(following, facts.now)}.")
 
 
 def healths(ctx: Context, instances: Sequence[Instance]) -> list[Health]:

@@ -81,6 +81,7 @@ def _register(
             raise
         text = f"Airflow has a connection {instance.connection_id} already: choose another short name, or delete it."
         raise Refused(409, _WRONG, fields={"slug": text}) from None
+    written = False
     try:
         written = _written(lambda: write_instance(ctx.site.settings.instances, instance, now=ctx.now()))
         remember(ctx, instance, check)
@@ -88,7 +89,8 @@ def _register(
     except Exception:
         # half an instance would neither collect nor let itself be added again
         ctx.airflow.delete_connection(instance.connection_id)
-        (ctx.site.settings.instances / f"{instance.slug}.yaml").unlink(missing_ok=True)
+        if written:
+            (ctx.site.settings.instances / f"{instance.slug}.yaml").unlink(missing_ok=True)
         raise
     return _answer(ctx, instance, written=written, done="is configured; collection begins within a minute")
 

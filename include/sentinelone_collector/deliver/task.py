@@ -136,6 +136,7 @@ def _receipt(fetched: Fetched, normalized: Normalized, tagged: Tagged, window: W
         later=fetched.later,
         proof=fetched.proof,
         passes=fetched.passes,
+        addresses=normalized.addresses,
     )
 
 

@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
+from sentinelone_collector.detect.anomaly.analysis import Verdict
+from sentinelone_collector.detect.anomaly.past import BaselineStore, Past
 from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.detect.ruleset import Ruleset
 from sentinelone_collector.detect.tag import events_between, find_window_hits
+from sentinelone_collector.errors import UsageError
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Storage, read_receipt
 from sentinelone_collector.windows import Window
 
-__all__ = ["Backtest", "backtest"]
+__all__ = ["MOST_HITS", "Backtest", "backtest"]
+
+MOST_HITS = 10_000
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
-    """The hits of one rule in one stream of one instance, and over how many windows."""
+    """What one rule finds in one stream of one instance, and over how many windows.
+
+    `count` hits make `incidents`; `hits` are the first `MOST_HITS` of them, in order of time.
+    """
 
     rule: str
     instance: str
     stream: str
     windows: int
+    count: int
+    incidents: int
     hits: tuple[Hit, ...]
-
-    @property
-    def incidents(self) -> int:
-        """How many incidents the hits make."""
-        return len({hit.incident_id for hit in self.hits} - {None})
 
 
 def backtest(
-    rule_id: str, instances: Sequence[Instance], start: datetime, end: datetime, *, lake: Storage, ruleset: Ruleset
+    rule_id: str,
+    instances: Sequence[Instance],
+    start: datetime,
+    end: datetime,
+    *,
+    lake: Storage,
+    ruleset: Ruleset,
+    store: BaselineStore | None = None,
 ) -> list[Backtest]:
     """Evaluate one rule over the collected windows that touch `[start, end)`; write nothing.
 
-    The rule is evaluated even where the instance has it turned off; its allow entries hold. Raise `UsageError` for an
-    unknown rule.
+    A day is evaluated at a time, so that memory does not grow with the range. The rule is evaluated even where the
+    instance has it turned off; its allow entries hold. Anomaly rules, and correlations of them, read the counters of
+    tagged windows in the store. Raise `UsageError` for an unknown rule, and for one of these where no store is given.
     """
     rule = ruleset.get(rule_id)
+    if store is None and ruleset.reads_anomalies(rule):
+        raise UsageError(f"{rule.name} reads baselines: a backtest of it needs the store")
     results = []
     for instance in instances:
         settings = instance.rules.model_copy(update={"disable": ()})
         for stream in instance.streams:
             windows = events_between(lake, instance.slug, stream, start, end)
-            hits: dict[str, Hit] = {}
+            found = _Found()
+            past = (
+                None if store is None else Past(instance.slug, stream, lake=lake, store=store, rules=ruleset.judgings)
+            )
             for day in _days(windows):
-                found, _ = find_window_hits(
+                of_windows, _ = find_window_hits(
                     day,
                     instance=instance.slug,
                     stream=stream,
@@ -57,13 +76,41 @@ def backtest(
                     ruleset=ruleset,
                     settings=settings,
                     only=rule.name,
+                    verdicts=_nothing if past is None else past.judged,
                 )
-                hits |= {hit.hit_id: hit for of_window in found.values() for hit in of_window}
-            ordered = tuple(sorted(hits.values(), key=lambda hit: hit.order))
+                found.add(hit for hits in of_windows.values() for hit in hits)
             results.append(
-                Backtest(rule=rule.name, instance=instance.slug, stream=stream, windows=len(windows), hits=ordered)
+                Backtest(
+                    rule=rule.name,
+                    instance=instance.slug,
+                    stream=stream,
+                    windows=len(windows),
+                    count=found.count,
+                    incidents=len(found.incidents),
+                    hits=tuple(found.first),
+                )
             )
     return results
+
+
+@dataclass
+class _Found:
+    """What was found so far, given day by day."""
+
+    count: int = 0
+    incidents: set[str] = field(default_factory=set)
+    first: list[Hit] = field(default_factory=list)
+
+    def add(self, hits: Iterable[Hit]) -> None:
+        """Take the hits of a day; one that stands in several of its windows counts once."""
+        of_day = sorted({hit.hit_id: hit for hit in hits}.values(), key=lambda hit: hit.order)
+        self.count += len(of_day)
+        self.incidents.update(hit.incident_id for hit in of_day if hit.incident_id is not None)
+        self.first += of_day[: MOST_HITS - len(self.first)]
+
+
+def _nothing(_windows: Iterable[Window]) -> Mapping[Window, Sequence[Verdict]]:
+    return {}
 
 
 def _days(windows: Sequence[Window]) -> Iterator[list[Window]]:

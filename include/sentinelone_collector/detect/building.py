@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import msgspec
+
+from sentinelone_collector.detect.anomaly.analysis import Analysis
 from sentinelone_collector.detect.hits import Hit, digest_id
 from sentinelone_collector.detect.ruleset import LEVELS, Rule
 from sentinelone_collector.detect.spec import IncidentSpec
@@ -16,6 +19,7 @@ __all__ = ["Fields", "build_hit", "who_of"]
 
 Fields = dict[str, Any]  # dotted name -> value of the event that completed the hit
 DIRECTION_UNKNOWN = "direction unknown"
+COLD = "the baseline is still too short to raise an incident"
 _WHO = ("actor.user.name", "actor.user.email_addr", "actor.user.uid", "src_endpoint.ip", "unmapped.data.siteName")
 _WHO_SIGNS_IN = ("user.name", "user.email_addr")
 _AUTHENTICATION = "user_login_ad"
@@ -26,37 +30,48 @@ def build_hit(
     fields: Fields,
     *,
     console: str,
-    kind: Literal["event", "correlation"],
+    kind: Literal["event", "correlation", "anomaly"],
     identity: str,
     times: tuple[int, int],
     uids: Sequence[str],
     count: int,
+    analysis: Analysis | None = None,
+    level: str | None = None,
 ) -> Hit:
     """Return the hit of a rule on an event, or on several whose last one is given by `fields`.
 
-    `identity` tells this hit from others of the rule (the event's uid); `times` are the first and last, in ms.
+    `identity` tells this hit from others of the rule (the event's uid); `times` are the first and last, in ms. A cold
+    `analysis` gives an observation; `level` replaces that of the rule.
     """
     spec = rule.spec
     if spec is None:
         raise RuleError(f"{rule.name} has no block x-incident and gives no hits", path=rule.path, line=rule.line)
     attacker, victim = _first(fields, spec.attacker), _first(fields, spec.victim)
-    level, note = _level(rule, spec, fields)
+    stated, note = _level(rule, spec, fields)
+    visibility = spec.visibility
+    if analysis is not None and analysis.cold:
+        stated, note, level, visibility = LEVELS[0], COLD, None, "observation"
+    level = level or stated
     entity = _entity(spec, fields, attacker)
     width = int(spec.dedup.window.total_seconds() * 1000)
     bucket = times[1] // width * width
+    if analysis is not None:
+        told = analysis.words.replace("{who}", victim or attacker or "somebody")
+        analysis = msgspec.structs.replace(analysis, words=told)
     words = {"attacker": attacker, "victim": victim, "count": str(count), "span": _span(rule)}
+    words |= {"words": analysis.words, "observed": analysis.observed} if analysis else {}
     template = spec.summary or f"{rule.title}: {{attacker}} -> {{victim}}"
     return Hit(
         hit_id=digest_id("hit", rule.name, console, identity),
         incident_id=digest_id("incident", rule.name, console, entity, str(bucket))
-        if spec.visibility == "incident"
+        if visibility == "incident"
         else None,
         rule_id=rule.name,
         rule_version=rule.version,
         rule_title=rule.title,
         family=spec.family,
         classification=spec.classification,
-        visibility=spec.visibility,
+        visibility=visibility,
         level=level,
         severity_id=LEVELS.index(level) + 1,
         kind=kind,
@@ -72,6 +87,7 @@ def build_hit(
         note=note,
         attacks=rule.attacks,
         attacks_v19=rule.attacks_v19,
+        analysis=analysis,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sentinelone_collector.detect.anomaly.finding import Judged
 from sentinelone_collector.detect.building import build_hit, who_of
 from sentinelone_collector.detect.correlating import complete, may_hold
 from sentinelone_collector.detect.engine import Detector, Done, EventRules, Found, Scene
@@ -45,23 +46,26 @@ class Correlated:
         if not sources or not may_hold(scene, self.rule.name) or self._too_few(scene):
             return
         done = complete(scene, self.rule.name)
-        self._choose(scene, done, sources)
+        if not self._choose(scene, done, sources):
+            return
         scene.connection.execute(
             "CREATE OR REPLACE TEMP TABLE evidence (number BIGINT, uid VARCHAR, moment BIGINT, pos BIGINT)"
         )
         _collect(scene, self.rule.name, "chosen0", 0)
-        columns = ", ".join(f"any_value(m.{alias} ORDER BY m.source)" for alias in scene.aliases.values())
+        columns = ", ".join(f"m.{alias}" for alias in scene.aliases.values())
         found = scene.connection.execute(f"""
             WITH events AS (
                 SELECT number, count(*) AS events, min(moment) AS first_moment, max(moment) AS last_moment,
                        list(uid ORDER BY pos, uid) AS uids
                 FROM (SELECT number, uid, min(moment) AS moment, min(pos) AS pos FROM evidence GROUP BY number, uid)
                 GROUP BY number
+            ), last AS (
+                SELECT * FROM matched WHERE uid IN (SELECT uid FROM chosen0)
+                QUALIFY row_number() OVER (PARTITION BY part, uid ORDER BY source) = 1
             )
             SELECT f.uid, f.sources, e.events, e.first_moment, greatest(e.last_moment, f.moment),
                    e.uids[-{MOST_EVENTS}:], {columns}
-            FROM chosen0 f JOIN events e USING (number) JOIN matched m ON m.uid = f.uid AND m.part = f.part
-            GROUP BY ALL
+            FROM chosen0 f JOIN events e USING (number) JOIN last m ON m.uid = f.uid AND m.part = f.part
         """).fetchall()  # noqa: S608  # numbers and aliases only
         for uid, held_by, count, first, last, uids, *values in found:
             fields = scene.fields(values)
@@ -84,22 +88,27 @@ class Correlated:
             return False
         return sum(scene.totals.get(scene.numbers[base], 0) for base in rule.bases) < rule.threshold
 
-    def _choose(self, scene: Scene, done: Done, sources: frozenset[int]) -> None:
+    def _choose(self, scene: Scene, done: Done, sources: frozenset[int]) -> int:
+        """Make the table `chosen0` of the moments that give hits of the sources, and return how many they are."""
         group = ", ".join(["part", *done.keys])
         bucket = int(self.correlation.bucket.total_seconds() * 1000)
         listed = ", ".join(str(number) for number in sorted(sources))
-        scene.connection.execute(f"""
+        made = scene.connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE chosen0 AS
             SELECT row_number() OVER () AS number, * FROM (
                 SELECT * FROM {done.table}
                 QUALIFY row_number() OVER (PARTITION BY {group}, pos // {bucket} ORDER BY pos, uid DESC) = 1
             ) WHERE list_has_any(sources, [{listed}]::INT[])
         """)  # noqa: S608  # numbers and names made here
+        return int(made.fetchone()[0])
 
 
 def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:
     """Add to `evidence` the events between `since` and `till` of each chosen moment, also those below correlations."""
-    correlation = scene.ruleset.by_name[name].correlation
+    rule = scene.ruleset.by_name[name]
+    if rule.judge is not None:
+        scene.connection.execute(f"INSERT INTO evidence SELECT number, uid, moment, pos FROM {chosen}")  # noqa: S608  # a name made here
+    correlation = rule.correlation
     if correlation is None:
         return
     done = scene.done[name]
@@ -125,8 +134,14 @@ def _collect(scene: Scene, name: str, chosen: str, depth: int) -> None:
 
 def _touched(scene: Scene, correlation: Correlation) -> bool:
     for name in correlation.uses:
-        inner = scene.ruleset.by_name[name].correlation
-        if _touched(scene, inner) if inner else scene.totals.get(scene.numbers.get(name, -1), 0) > 0:
+        rule = scene.ruleset.by_name[name]
+        if rule.judge is not None:
+            touched = scene.has_verdict(name, cold=False)
+        elif rule.correlation is not None:
+            touched = _touched(scene, rule.correlation)
+        else:
+            touched = scene.totals.get(scene.numbers.get(name, -1), 0) > 0
+        if touched:
             return True
     return False
 
@@ -134,4 +149,6 @@ def _touched(scene: Scene, correlation: Correlation) -> bool:
 def detectors_of(rules: tuple[Rule, ...]) -> list[Detector]:
     """Return the detectors of the rules."""
     counts: list[Detector] = [Correlated(rule, rule.correlation) for rule in rules if rule.correlation]
-    return [EventRules(tuple(rule for rule in rules if rule.where is not None)), *counts]
+    unusual: list[Detector] = [Judged(rule) for rule in rules if rule.judge]
+    plain = EventRules(tuple(rule for rule in rules if rule.where is not None and rule.judge is None))
+    return [plain, *counts, *unusual]

@@ -7,16 +7,16 @@ matched.
 which its evidence stands. Windows slide along `pos`; nothing ever snaps to a border. Events of one moment are peers,
 and the one with the greatest uid stands for them.
 
-Another engine (say, an anomaly detector) takes part in correlations by filling a table of the same columns as `d<n>`
-and naming it in `Scene.done` under its rule's name.
+An anomaly rule takes part by a table of the same columns as `d<n>`: the events that its detector called unusual.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sentinelone_collector.detect.correlation_rules import WEIGHT
+from sentinelone_collector.detect.anomaly.finding import unusual
 from sentinelone_collector.detect.engine import Done, Scene
+from sentinelone_collector.detect.keys import WEIGHT
 from sentinelone_collector.detect.ruleset import Correlation, Term
 
 __all__ = ["complete", "may_hold"]
@@ -29,6 +29,8 @@ def may_hold(scene: Scene, name: str, *, last: bool = False) -> bool:
     """
     rule = scene.ruleset.by_name[name]
     correlation = rule.correlation
+    if rule.judge is not None:
+        return scene.has_verdict(name, cold=False)
     if correlation is None:
         return name in scene.done or scene.totals.get(scene.numbers.get(name, -1), 0) > 0
     if correlation.terms and not last:
@@ -43,7 +45,10 @@ def may_hold(scene: Scene, name: str, *, last: bool = False) -> bool:
 def complete(scene: Scene, name: str) -> Done:
     """Make the tables of a correlation, and of those below it, where they are not there yet."""
     if name not in scene.done:
-        correlation = scene.ruleset.by_name[name].correlation
+        rule = scene.ruleset.by_name[name]
+        if rule.judge is not None:
+            return unusual(scene, name)
+        correlation = rule.correlation
         if correlation is None:
             raise KeyError(f"{name} is no correlation")
         for base in correlation.uses:

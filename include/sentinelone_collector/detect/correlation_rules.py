@@ -20,13 +20,13 @@ from sigma.correlations import (
 )
 
 from sentinelone_collector.detect.fields import Columns
+from sentinelone_collector.detect.keys import WEIGHT
 from sentinelone_collector.detect.predicates import NotExpressible, UnknownField
 from sentinelone_collector.detect.ruleset import Correlation, Rule, Term
 from sentinelone_collector.detect.spec import IncidentSpec, Require
 
-__all__ = ["WEIGHT", "bases_of", "read_correlation"]
+__all__ = ["bases_of", "read_correlation"]
 
-WEIGHT = "x-weight"  # the field that a value_sum over `weights` names
 _COUNTS = (SigmaCorrelationType.EVENT_COUNT, SigmaCorrelationType.VALUE_COUNT, SigmaCorrelationType.VALUE_SUM)
 _TEMPORAL = (SigmaCorrelationType.TEMPORAL, SigmaCorrelationType.TEMPORAL_ORDERED)
 _LONGEST = timedelta(days=7)

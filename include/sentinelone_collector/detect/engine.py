@@ -6,15 +6,16 @@ anything else that reads the same matches (sequences, anomalies) becomes one by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from sentinelone_collector.detect.anomaly.analysis import Verdict
 from sentinelone_collector.detect.building import Fields, build_hit, who_of
-from sentinelone_collector.detect.fields import literal
+from sentinelone_collector.detect.fields import CODE, Columns, literal
 from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
 from sentinelone_collector.windows import Window
@@ -71,7 +72,8 @@ class ParquetEvents:
         connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS sources (origin VARCHAR, source INT, part INT, lo BIGINT, hi BIGINT)"
         )
-        connection.executemany("INSERT INTO sources VALUES (?, ?, 0, ?, ?)", rows)
+        listed = ", ".join(f"({literal(path)}, {number}, 0, {lo}, {hi})" for path, number, lo, hi in rows)
+        connection.execute(f"INSERT INTO sources VALUES {listed}")  # noqa: S608  # quoted literals and numbers
         files = ", ".join(literal(row[0]) for row in rows)
         return f"read_parquet([{files}], filename = 'origin', union_by_name = true) e"
 
@@ -98,16 +100,30 @@ class Scene:
 
     `matched` has a row per event that a rule matches: `uid`, `source` (number), `part`, `moment` (its time in ms),
     `pos` (the time, kept inside its window: the axis of sliding windows), `rules` (numbers) and the fields by alias.
+    `events` are SQL for all events, each a table `e`; `verdicts` are those of anomaly rules, by numbers of sources.
     """
 
     connection: Any
     ruleset: Ruleset
     console: str
     done: dict[str, Done] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
+    verdicts: Mapping[int, Sequence[Verdict]] = field(default_factory=dict)
+
+    def has_verdict(self, name: str, *, cold: bool = True) -> bool:
+        """Say whether an anomaly rule called events of any source unusual; `cold` verdicts are steps of no chain."""
+        return name in self._judged and (cold or self._judged[name])
+
+    @cached_property
+    def _judged(self) -> dict[str, bool]:
+        found: dict[str, bool] = {}
+        for one in (one for verdicts in self.verdicts.values() for one in verdicts):
+            found[one.rule] = found.get(one.rule, False) or not one.analysis.cold
+        return found
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The number of each base rule in `matched.rules`."""
+        """The number of each base rule in `matched.rules`; of anomaly rules, of the events that they judge."""
         return _numbers(self.ruleset)
 
     @cached_property
@@ -148,7 +164,7 @@ class Detector(Protocol):
 
 
 def _numbers(ruleset: Ruleset) -> dict[str, int]:
-    names = [rule.name for rule in ruleset if rule.where is not None]
+    names = [rule.matched_as for rule in ruleset if rule.where is not None]
     return {name: number for number, name in enumerate(names)}
 
 
@@ -156,29 +172,76 @@ def open_engine() -> Any:
     """Return an in-memory DuckDB connection that leaves processors to other tasks."""
     import duckdb
 
-    return duckdb.connect(":memory:", config={"threads": _THREADS, "autoload_known_extensions": False})
+    connection = duckdb.connect(":memory:", config={"threads": _THREADS, "autoload_known_extensions": False})
+    # What a Parquet file says about itself is asked for twice: when a query is planned, and when it runs
+    connection.execute("SET parquet_metadata_cache = true")
+    return connection
 
 
-def match(connection: Any, ruleset: Ruleset, events: Events) -> None:
-    """Make the table `matched`, or add to it: one pass over all events, every base rule at once."""
-    numbers = _numbers(ruleset)
-    tests = ", ".join(
-        f"CASE WHEN {rule.where} THEN {numbers[rule.name]} END" for rule in ruleset if rule.where is not None
-    )
-    matched = f"""
+def match(connection: Any, ruleset: Ruleset, events: Events, rules: Iterable[Rule] | None = None) -> str:
+    """Make the table `matched`, or add to it: the events that base rules (all, or those of `rules`) match.
+
+    Return SQL for all the events, which stay readable in the connection. Events whose code no rule asks for are left
+    out while they are read; of the rules only those are evaluated whose codes are there. Attributes that no event has
+    may be missing from the events' columns.
+    """
+    tested = [rule for rule in (ruleset if rules is None else rules) if rule.where is not None]
+    table = events.attach(connection)
+    _pass(connection, ruleset.columns, tested, table)
+    coded = any(rule.codes is not None for rule in tested)
+    present = _codes_of(connection, ruleset.columns) if coded else frozenset()
+    _test(connection, ruleset, [rule for rule in tested if rule.codes is None or not rule.codes.isdisjoint(present)])
+    return table
+
+
+def _codes_of(connection: Any, columns: Columns) -> frozenset[str]:
+    alias, _ = columns.use(CODE)
+    return frozenset(row[0] for row in connection.execute(f"SELECT DISTINCT lower({alias}) FROM passed").fetchall())  # noqa: S608  # an alias
+
+
+def _pass(connection: Any, columns: Columns, rules: Sequence[Rule], table: str) -> None:
+    """Make the table `passed`: the fields of the events that a rule can match, as their codes tell."""
+    codes = frozenset[str]().union(*(rule.codes for rule in rules if rule.codes is not None))
+    guard = columns.guard(codes, [str(rule.where) for rule in rules if rule.codes is None])
+    rows = connection.sql(f"SELECT * FROM {table}")  # noqa: S608  # bound to its files, and not read
+    there = dict(zip(rows.columns, rows.types, strict=True))
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE passed AS
         WITH flat AS (
-            SELECT e.origin, e.metadata.uid AS uid, e.time AS moment, {ruleset.columns.selection}
-            FROM {events.attach(connection)}
-        ), ready AS (
-            SELECT {ruleset.columns.derived} FROM flat
-        ), tested AS (
-            SELECT *, list_filter([{tests}]::INT[], lambda n: n IS NOT NULL) AS rules FROM ready
+            SELECT e.origin, e.metadata.uid AS uid, e.time AS moment, {columns.selection(there)} FROM {table}
         )
-        SELECT t.* EXCLUDE (vendor), s.source, s.part, least(greatest(t.moment, s.lo), s.hi) AS pos
+        SELECT origin, uid, moment, {columns.read}, unmapped FROM {columns.derived("flat")} WHERE {guard}
+    """)  # noqa: S608  # built from compiled rules and quoted literals
+
+
+def _test(connection: Any, ruleset: Ruleset, rules: Sequence[Rule]) -> None:
+    """Add to `matched` what the rules match of `passed`."""
+    numbers, columns = _numbers(ruleset), ruleset.columns
+    tests = ", ".join(f"CASE WHEN {rule.where} THEN {numbers[rule.matched_as]} END" for rule in rules)
+    matched = f"""
+        WITH tested AS (
+            SELECT *, list_filter([{tests}]::INT[], lambda n: n IS NOT NULL) AS rules FROM {columns.derived("passed")}
+        )
+        SELECT t.uid, t.moment, {", ".join(columns.aliases.values())}, t.rules, s.source, s.part,
+               least(greatest(t.moment, s.lo), s.hi) AS pos
         FROM tested t JOIN sources s USING (origin) WHERE len(t.rules) > 0
     """  # noqa: S608  # built from compiled rules and quoted literals
     there = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'matched'").fetchone()[0]
     connection.execute(f"{'INSERT INTO matched' if there else 'CREATE TEMP TABLE matched AS'} {matched}")
+    connection.execute("DROP TABLE passed")
+
+
+def _read_by(ruleset: Ruleset, detectors: Iterable[Detector]) -> list[Rule]:
+    """Return the base rules whose matches the detectors read: all of them where one does not say which."""
+    names: set[str] = set()
+    for detector in detectors:
+        if isinstance(detector, EventRules):
+            names.update(rule.name for rule in detector.rules)
+        elif detector.rule is not None:
+            names |= {detector.rule.name, *ruleset.below(detector.rule.name)}
+        else:
+            return list(ruleset)
+    return [rule for rule in ruleset if rule.name in names]
 
 
 def _ms(moment: Any) -> int:
@@ -257,22 +320,27 @@ def find_hits(
     *,
     console: str,
     earlier: Callable[[timedelta], Events | None] | None = None,
+    verdicts: Callable[[], Mapping[int, Sequence[Verdict]]] = dict,
 ) -> Looked:
     """Return the hits of the detectors whose last event is in one of the wanted sources.
 
     `earlier` gives the events before those of `events`, as far back as it is asked to; it is asked for as little as the
-    events at hand allow, since most windows hold few events that any correlation ends with.
+    events at hand allow, since most windows hold few events that any correlation ends with. `verdicts` gives those on
+    the sources that are known so far.
     """
     connection = open_engine()
     try:
-        match(connection, ruleset, events)
-        scene = Scene(connection, ruleset, console)
+        attached = [match(connection, ruleset, events, _read_by(ruleset, detectors))]
+        scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=verdicts())
         influence = max((one.reach for one in detectors if one.matters(scene)), default=timedelta(0))
-        back = max((one.reach for one in detectors if one.may_end(scene)), default=timedelta(0))
-        more = earlier(back) if earlier is not None and back else None
-        if more is not None:
-            match(connection, ruleset, more)
-            scene = Scene(connection, ruleset, console)
-        return Looked([found for one in detectors for found in one.find(scene, wanted)], influence)
+        # What looks at nothing but the events at hand needs no earlier ones
+        ending = [one for one in detectors if one.reach and one.may_end(scene)]
+        if earlier is not None and ending:
+            more = earlier(max(one.reach for one in ending))
+            if more is not None:
+                attached.append(match(connection, ruleset, more, _read_by(ruleset, ending)))
+                scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=verdicts())
+        chosen = [one for one in detectors if not one.reach or one in ending]
+        return Looked([found for one in chosen for found in one.find(scene, wanted)], influence)
     finally:
         connection.close()

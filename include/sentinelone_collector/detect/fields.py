@@ -6,12 +6,14 @@ up as written and in small letters.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-__all__ = ["Catalogue", "Column", "Columns", "Kind", "event_catalogue", "folded", "literal"]
+__all__ = ["CODE", "Catalogue", "Column", "Columns", "Kind", "event_catalogue", "folded", "literal"]
 
+CODE = "metadata.event_code"
 Kind = Literal["text", "number", "bool", "texts", "numbers"]
 _LISTS: dict[str, Kind] = {"text": "texts", "number": "numbers"}
 
@@ -25,18 +27,24 @@ def literal(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field: the SQL expression that reads it from an event `e`, and what kind of value it holds."""
+    """One field: the SQL expression that reads it from an event `e`, what kind of value it holds, and as which type."""
 
     sql: str
     kind: Kind
+    type: str = "VARCHAR"
     paths: tuple[str, ...] = ()  # of vendor data: where in `unmapped` the value may be, first come first served
 
 
 class Catalogue:
-    """All fields of an Arrow schema of events."""
+    """All fields of an Arrow schema of events, which is made at the first question."""
 
-    def __init__(self, schema: Any) -> None:
-        self.schema = schema
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def schema(self) -> Any:
+        """The Arrow schema itself."""
+        return self._make()
 
     def resolve(self, name: str) -> Column | None:
         """Return the field's column, None where the schema has no such field (or it is an object, not a value)."""
@@ -53,7 +61,7 @@ def _vendor_column(keys: list[str]) -> Column | None:
     # Consoles spell some keys both ways: `newStatus` and, in later records, `newstatus`
     spellings = dict.fromkeys([tuple(keys), tuple(key.lower() for key in keys)])
     paths = ["$" + "".join(f'."{key}"' for key in spelling) for spelling in spellings]
-    return Column("", "text", tuple(paths))
+    return Column("", "text", paths=tuple(paths))
 
 
 def _walk(sql: str, kind: Any, rest: list[str]) -> Column | None:
@@ -64,16 +72,26 @@ def _walk(sql: str, kind: Any, rest: list[str]) -> Column | None:
             inner = _walk("x", kind.value_type, rest[position:])
             if inner is None or inner.kind not in _LISTS:
                 return None
-            return Column(f"list_transform({sql}, lambda x: {inner.sql})", _LISTS[inner.kind])
+            return Column(f"list_transform({sql}, lambda x: {inner.sql})", _LISTS[inner.kind], f"{inner.type}[]")
         if not pa.types.is_struct(kind) or kind.get_field_index(key) < 0:
             return None
         sql = f"struct_extract({sql}, {literal(key)})"
         kind = kind.field(kind.get_field_index(key)).type
     if pa.types.is_list(kind):
         element = _scalar(kind.value_type)
-        return None if element not in _LISTS else Column(sql, _LISTS[element])
+        return None if element not in _LISTS else Column(sql, _LISTS[element], f"{_sql_type(kind.value_type)}[]")
     scalar = _scalar(kind)
-    return None if scalar is None else Column(sql, scalar)
+    return None if scalar is None else Column(sql, scalar, _sql_type(kind))
+
+
+def _sql_type(kind: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(kind):
+        return "BOOLEAN"
+    if pa.types.is_floating(kind):
+        return "DOUBLE"
+    return "BIGINT" if pa.types.is_integer(kind) else "VARCHAR"
 
 
 def _scalar(kind: Any) -> Kind | None:
@@ -86,13 +104,25 @@ def _scalar(kind: Any) -> Kind | None:
     return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
 
 
+def _is_there(name: str, columns: Mapping[str, Any]) -> bool:
+    inner = columns
+    for key in name.split("."):
+        kind = inner.get(key)
+        if kind is None:
+            return False
+        if kind.id == "list":
+            kind = kind.children[0][1]
+        inner = dict(kind.children) if kind.id == "struct" else {}
+    return True
+
+
 @dataclass
 class Columns:
     """The fields that a set of rules reads, each under a short alias so that one pass computes it once."""
 
     catalogue: Catalogue
     aliases: dict[str, str] = field(default_factory=dict)
-    _used: dict[str, Column] = field(default_factory=dict)
+    used: dict[str, Column] = field(default_factory=dict)
 
     def use(self, name: str) -> tuple[str, Kind]:
         """Return the field's alias and kind; raise `KeyError` where there is no such field."""
@@ -101,22 +131,45 @@ class Columns:
             if column is None:
                 raise KeyError(name)
             self.aliases[name] = f"f{len(self.aliases)}"
-            self._used[name] = column
-        return self.aliases[name], self._used[name].kind
+            self.used[name] = column
+        return self.aliases[name], self.used[name].kind
+
+    def selection(self, there: Mapping[str, Any]) -> str:
+        """Return the SQL that reads every used field from an event `e`; what is not there is null of its type.
+
+        `there` are DuckDB's types of the columns that the events have.
+        """
+        read = [
+            f"CAST({column.sql if _is_there(name, there) else 'NULL'} AS {column.type}) AS {self.aliases[name]}"
+            for name, column in self.used.items()
+            if not column.paths
+        ]
+        vendor = 'e."unmapped"' if "unmapped" in there else "NULL"
+        return ", ".join([*read, f"CAST({vendor} AS VARCHAR) AS unmapped"])
+
+    def guard(self, codes: Collection[str], others: Sequence[str]) -> str:
+        """Return the SQL that says of a row of `derived` whether its event code, or another predicate, lets it pass."""
+        tests = list(others)
+        if codes:
+            alias, _ = self.use(CODE)
+            # What has no letters is equal as it stands, and can be compared with what Parquet knows of a whole block
+            subject = alias if all(code.lower() == code.upper() for code in codes) else folded(alias)
+            tests.append(f"{subject} IN ({', '.join(literal(code) for code in sorted(codes))})")
+        return " OR ".join(tests) or "false"
 
     @property
-    def selection(self) -> str:
-        """The SQL that reads every used field from an event `e`; all vendor data at once, since parsing it is dear."""
-        paths = ", ".join(literal(path) for path in self._paths)
-        read = [f"{column.sql} AS {self.aliases[name]}" for name, column in self._used.items() if not column.paths]
-        return ", ".join([*read, f'json_extract_string(e."unmapped", [{paths}]::VARCHAR[]) AS vendor'])
+    def read(self) -> str:
+        """The aliases of what `selection` reads, vendor data left out."""
+        return ", ".join(self.aliases[name] for name, column in self.used.items() if not column.paths)
 
-    @property
-    def derived(self) -> str:
-        """The SQL that follows from what `selection` read: vendor data by alias, and texts in small letters."""
+    def derived(self, rows: str) -> str:
+        """Return the SQL of the rows of `selection` with what follows from them: vendor data, texts in small letters.
+
+        All vendor data is read at once, since parsing it is dear.
+        """
         places = {path: place for place, path in enumerate(self._paths, 1)}
         derived = []
-        for name, column in self._used.items():
+        for name, column in self.used.items():
             alias = self.aliases[name]
             value = alias
             if column.paths:
@@ -124,11 +177,13 @@ class Columns:
                 derived.append(f"{value} AS {alias}")
             if column.kind == "text":
                 derived.append(f"lower({value}) AS {folded(alias)}")
-        return ", ".join(["*", *derived])
+        paths = ", ".join(literal(path) for path in self._paths)
+        parsed = f"SELECT *, json_extract_string(unmapped, [{paths}]::VARCHAR[]) AS vendor FROM {rows}"  # noqa: S608  # names made here
+        return f"(SELECT {', '.join(['*', *derived])} FROM ({parsed}))"  # noqa: S608  # names made here
 
     @property
     def _paths(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(path for column in self._used.values() for path in column.paths))
+        return tuple(dict.fromkeys(path for column in self.used.values() for path in column.paths))
 
 
 def folded(alias: str) -> str:
@@ -141,4 +196,4 @@ def event_catalogue() -> Catalogue:
     """Return the fields of the events that normalize writes."""
     from sentinelone_collector.normalize.schema import event_schema
 
-    return Catalogue(event_schema())
+    return Catalogue(event_schema)

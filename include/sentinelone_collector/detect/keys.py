@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CORRELATION_KEYS", "KEYS", "PLACES"]
+__all__ = ["CORRELATION_KEYS", "KEYS", "PLACES", "WEIGHT"]
 
 _WHAT = {"title", "id", "name", "description", "status", "level", "tags", "falsepositives", "references", "related"}
 _WHO = {"author", "license", "date", "modified", "taxonomy", "scope", "fields"}
-KEYS: Final = frozenset(_WHAT | _WHO | {"logsource", "detection", "correlation", "x-incident"})
+KEYS: Final = frozenset(_WHAT | _WHO | {"logsource", "detection", "correlation", "detector", "x-incident"})
 CORRELATION_KEYS: Final = frozenset({"type", "rules", "generate", "group-by", "timespan", "condition", "aliases"})
+WEIGHT: Final = "x-weight"  # the field that a value_sum over `weights` names
 PLACES: Final = {  # what pySigma complains about, by the name of its error -> where that stands
     "SigmaConditionError": ("detection", "condition"),
     "SigmaCorrelationConditionError": ("correlation", "condition"),

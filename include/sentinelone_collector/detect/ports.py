@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from sentinelone_collector.detect.anomaly.past import BaselineStore
 from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.windows import Window
 
 __all__ = ["HitStore"]
 
 
-class HitStore(Protocol):
+class HitStore(BaselineStore, Protocol):
     """Keeps which hits each window gave, and the incidents that follow from all of them."""
 
     def lock(self, name: str) -> AbstractContextManager[None]:

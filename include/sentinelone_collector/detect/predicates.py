@@ -34,9 +34,9 @@ from sigma.types import (
     SpecialChars,
 )
 
-from sentinelone_collector.detect.fields import Columns, Kind, folded, literal
+from sentinelone_collector.detect.fields import CODE, Columns, Kind, folded, literal
 
-__all__ = ["NotExpressible", "UnknownField", "predicate"]
+__all__ = ["NotExpressible", "UnknownField", "event_codes", "predicate"]
 
 _ELEMENT: dict[Kind, Kind] = {"texts": "text", "numbers": "number"}
 _ELEMENT_NAME = "x"
@@ -82,6 +82,31 @@ def predicate(tree: object, columns: Columns) -> str:
     if isinstance(tree, ConditionValueExpression):
         raise NotExpressible(f"{str(tree.value)!r} is searched without a field; name the field that holds it")
     raise NotExpressible("the condition is empty")
+
+
+def event_codes(tree: object) -> frozenset[str] | None:
+    """Return the event codes, in small letters, outside of which a parsed condition can't hold; None for any code."""
+    if isinstance(tree, (ConditionAND, ConditionOR)):
+        sides = [event_codes(arg) for arg in tree.args]
+        known = [side for side in sides if side is not None]
+        if isinstance(tree, ConditionAND):
+            return frozenset.intersection(*known) if known else None
+        return frozenset.union(*known) if len(known) == len(sides) else None
+    if isinstance(tree, ConditionFieldEqualsValueExpression) and tree.field == CODE:
+        return _codes(tree.value)
+    return None
+
+
+def _codes(value: object) -> frozenset[str] | None:
+    if isinstance(value, SigmaExpansion):
+        parts = [_codes(part) for part in value.values]
+        known = [part for part in parts if part is not None]
+        return frozenset.union(*known) if known and len(known) == len(parts) else None
+    if not isinstance(value, SigmaString) or value.contains_special() or value.contains_placeholder():
+        return None
+    text = "".join(str(part) for part in value.s)
+    # Beyond ASCII, Python and DuckDB need not agree on what small letters are
+    return frozenset({text.lower()}) if text.isascii() else None
 
 
 def _use(name: str, columns: Columns) -> tuple[str, Kind]:

@@ -20,11 +20,12 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.rule.base import SigmaYAMLLoader
 
+from sentinelone_collector.detect.anomaly.judge import Judge, read_detector
 from sentinelone_collector.detect.correlation_rules import bases_of, read_correlation
 from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
 from sentinelone_collector.detect.locate import Places, documents
-from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, predicate
+from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, event_codes, predicate
 from sentinelone_collector.detect.ruleset import LEVELS, Rule
 from sentinelone_collector.detect.samples import checked_events
 from sentinelone_collector.detect.spec import IncidentSpec
@@ -227,6 +228,7 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         except (NotExpressible, UnknownField) as error:
             place = (_BLOCK,) if _BLOCK in str(error) else ("correlation",)
             raise draft.error(str(error), *place) from error
+    judge = _judge(draft)
     if draft.spec is not None:
         _check_fields(draft, draft.spec, columns)
         _check_samples(draft, draft.spec, columns)
@@ -245,9 +247,35 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         attacks=tagged if stated is None else stated,
         where=where,
         correlation=correlation,
+        judge=judge,
         spec=draft.spec,
         emits=draft.spec is not None and not draft.silenced,
+        codes=_codes(draft),
     )
+
+
+def _codes(draft: _Draft) -> frozenset[str] | None:
+    if not isinstance(draft.sigma, SigmaRule):
+        return None
+    found = [event_codes(condition.parsed) for condition in draft.sigma.detection.parsed_condition]
+    known = [codes for codes in found if codes is not None]
+    return frozenset.union(*known) if known and len(known) == len(found) else None
+
+
+def _judge(draft: _Draft) -> Judge | None:
+    block = draft.document.get("detector")
+    if block is None:
+        return None
+    if draft.bases:
+        raise draft.error("a rule has a detector or a correlation, which may use rules with detectors", "detector")
+    try:
+        return read_detector(block)
+    except ValidationError as error:
+        first = error.errors()[0]
+        steps = [str(step) for step in first["loc"]]
+        raise draft.error(f"detector.{'.'.join(steps)}: {first['msg']}", "detector", *steps) from error
+    except ValueError as error:
+        raise draft.error(str(error), "detector", "type") from error
 
 
 def _where(draft: _Draft, columns: Columns) -> str:
@@ -308,10 +336,15 @@ def _check_fields(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
 
 
 def _check_samples(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
+    if spec.tests.baseline:
+        try:
+            checked_events(spec.tests.baseline, spec.tests.base, columns.catalogue.schema, repeated=False)
+        except ValueError as error:
+            raise draft.error(f"sample: {error}", _BLOCK, "tests", "baseline") from error
     for kind, samples in (("hits", spec.tests.hits), ("misses", spec.tests.misses)):
         for number, sample in enumerate(samples):
             try:
-                checked_events(sample, spec.tests.base, columns.catalogue.schema)
+                checked_events(sample, spec.tests.base, columns.catalogue.schema, repeated=False)
             except ValueError as error:
                 raise draft.error(f"sample: {error}", _BLOCK, "tests", kind, number) from error
 

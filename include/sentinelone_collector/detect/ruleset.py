@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sentinelone_collector.detect.anomaly.judge import Judge
+from sentinelone_collector.detect.anomaly.judging import Judging
 from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.spec import IncidentSpec, Match, Require
 from sentinelone_collector.errors import RuleError, UsageError
@@ -78,7 +80,11 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `where` is its predicate, or `correlation` what it counts; `spec` is None for a mere base rule."""
+    """One rule; `where` is its predicate, or `correlation` what it counts; `spec` is None for a mere base rule.
+
+    `codes` are the event codes outside of which the predicate can't hold, None where it may hold with any.
+    An anomaly rule has a `judge`, and `where` says which events are judged.
+    """
 
     name: str
     title: str
@@ -90,8 +96,22 @@ class Rule:
     attacks: tuple[str, ...] = ()
     where: str | None = None
     correlation: Correlation | None = None
+    judge: Judge | None = None
     spec: IncidentSpec | None = None
     emits: bool = True
+    codes: frozenset[str] | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it is: `event`, the type of its correlation, or the name of its detector."""
+        if self.judge is not None:
+            return self.judge.name
+        return self.correlation.kind if self.correlation else "event"
+
+    @property
+    def matched_as(self) -> str:
+        """The name under which the events that it reads are matched; an anomaly rule holds for few of them only."""
+        return self.name if self.judge is None else f"{self.name}: judged"
 
     @property
     def severity_id(self) -> int:
@@ -133,6 +153,12 @@ class Ruleset:
             raise UsageError(f"there is no rule {name!r}; `s1c rules list` shows all rules")
         return rule
 
+    def below(self, name: str) -> frozenset[str]:
+        """Return the names of the rules that a correlation uses, at any depth."""
+        correlation = self.by_name[name].correlation
+        uses = correlation.uses if correlation else ()
+        return frozenset(uses).union(*(self.below(used) for used in uses))
+
     @cached_property
     def digest(self) -> str:
         """The sha256 over names and versions of all rules, in hex: equal rules, equal digest."""
@@ -144,6 +170,22 @@ class Ruleset:
         """How far back any rule looks."""
         spans = [rule.correlation.reach for rule in self.rules if rule.correlation and rule.emits]
         return max(spans, default=timedelta(0))
+
+    @cached_property
+    def judgings(self) -> tuple[Judging, ...]:
+        """The anomaly rules with their detectors."""
+        return tuple(Judging(rule.name, rule.judge) for rule in self.rules if rule.judge is not None)
+
+    @cached_property
+    def reach_of_anomalies(self) -> timedelta:
+        """How far an event that an anomaly rule calls unusual can influence later hits of correlations."""
+        spans = [rule.correlation.reach for rule in self.rules if rule.correlation and self.reads_anomalies(rule)]
+        return max(spans, default=timedelta(0))
+
+    def reads_anomalies(self, rule: Rule) -> bool:
+        """Say whether a rule judges by baselines, itself or through a rule that it uses."""
+        uses = rule.correlation.uses if rule.correlation else ()
+        return rule.judge is not None or any(self.reads_anomalies(self.by_name[name]) for name in uses)
 
     @cached_property
     def incident_rules(self) -> tuple[Rule, ...]:

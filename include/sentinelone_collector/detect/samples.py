@@ -1,8 +1,8 @@
 """Samples of rules: short ways of writing events, turned into full rows of the events' schema.
 
 Keys may be dotted (`actor.user.name: ann`). Beside OCSF names an event of a sample may have `x-at` (how long after the
-sample's begin, like 5m), `x-repeat` (how many such events), `x-every` (their distance); `{n}` in a text is the number
-of the repetition, from 1 on.
+sample's begin, like 5m) or `x-ago` (how long before it), `x-repeat` (how many such events), `x-every` (their distance);
+`{n}` in a text is the number of the repetition, from 1 on.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 _MOST = 10_000
 
 
-def checked_events(sample: Sample, base: dict[str, Any], schema: Any) -> list[dict[str, Any]]:
-    """Return the sample's events as rows of the schema, in order; raise `ValueError` where one does not fit."""
+def checked_events(sample: Sample, base: dict[str, Any], schema: Any, *, repeated: bool = True) -> list[dict[str, Any]]:
+    """Return the sample's events as rows of the schema, in order; raise `ValueError` where one does not fit.
+
+    Without `repeated` only the first of those that differ by number and time: enough to see whether they fit.
+    """
     shapes = [sample] if isinstance(sample, dict) else sample
     if not shapes:
         raise ValueError("it holds no event")
-    rows = [row for shape in shapes for row in _repeated(_merge(_nest(base), _nest(shape)))]
+    rows = [row for shape in shapes for row in _repeated(_merge(_nest(base), _nest(shape)), repeated=repeated)]
     for number, row in enumerate(rows):
         row.setdefault("metadata", {}).setdefault("uid", f"sample-{number}")
         if isinstance(row.get("unmapped"), dict):
@@ -55,18 +58,19 @@ def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _repeated(shape: dict[str, Any]) -> list[dict[str, Any]]:
+def _repeated(shape: dict[str, Any], *, repeated: bool) -> list[dict[str, Any]]:
     body = {key: value for key, value in shape.items() if not key.startswith("x-")}
     extra = {key: value for key, value in shape.items() if key.startswith("x-")}
-    unknown = extra.keys() - {"x-at", "x-repeat", "x-every"}
+    unknown = extra.keys() - {"x-at", "x-ago", "x-repeat", "x-every"}
     if unknown:
-        raise ValueError(f"{', '.join(sorted(unknown))} is unknown; there are x-at, x-repeat and x-every")
+        raise ValueError(f"{', '.join(sorted(unknown))} is unknown; there are x-at, x-ago, x-repeat and x-every")
     times = extra.get("x-repeat", 1)
     if not isinstance(times, int) or not 1 <= times <= _MOST:
         raise ValueError(f"x-repeat is a number from 1 to {_MOST}")
-    first, every = BEGIN + _span(extra.get("x-at", "0s")), _span(extra.get("x-every", "0s"))
+    first = BEGIN + _span(extra.get("x-at", "0s")) - _span(extra.get("x-ago", "0s"))
+    every = _span(extra.get("x-every", "0s"))
     rows = []
-    for n in range(times):
+    for n in range(times if repeated else 1):
         row = _numbered(body, n + 1)
         row.setdefault("time", int((first + n * every).timestamp() * 1000))
         rows.append(row)

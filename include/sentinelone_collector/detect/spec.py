@@ -118,9 +118,13 @@ _Samples = Annotated[list[Sample], Field(min_length=2)]
 
 
 class Samples(_Strict):
-    """Events that must and must not match: each an event or a list of events; `base` is merged under every one."""
+    """Events that must and must not match: each an event or a list of events; `base` is merged under every one.
+
+    `baseline` are events of the days before each sample, which anomaly detectors compare it with.
+    """
 
     base: dict[str, Any] = {}
+    baseline: list[dict[str, Any]] = []
     hits: _Samples
     misses: _Samples
 

@@ -7,14 +7,19 @@ in, also several at a time, the last of them to be tagged leaves every window as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 from sentinelone_collector.detect.allow import is_allowed, is_disabled
+from sentinelone_collector.detect.anomaly.analysis import Verdict
+from sentinelone_collector.detect.anomaly.past import Past
+from sentinelone_collector.detect.changes import as_announced
 from sentinelone_collector.detect.correlate import detectors_of
 from sentinelone_collector.detect.engine import ParquetEvents, Source, find_hits
 from sentinelone_collector.detect.hits import Hit, write_hits
@@ -53,15 +58,14 @@ def tag(
         job = _Job(instance, stream, console, lake, store, ruleset, now)
         if lake.digest(object_key("events", instance.slug, stream, window)) is None:
             raise LakeError(f"{instance.slug}/{stream} {window} has no events in the lake; run normalize for it first")
+        unusual = job.past.take(window)
         hits, influence = job.evaluate([window])
         # Later windows may still hold what an earlier content of this window gave them
         before = store.tagged_influence(instance.slug, stream, window)
         later = job.tagged_after(window, max(influence, ruleset.reach if before is None else before))
-        retagged = []
-        if later:
-            hits_later, _ = job.evaluate(later)
-            retagged = [other for other in later if job.keep(other, hits_later[other], None)]
+        retagged = job.evaluate_again(later, unusual, window)
         job.keep(window, hits[window], influence)
+        job.past.keep(window)
         return Tagged(
             instance=instance.slug,
             stream=stream,
@@ -86,6 +90,35 @@ class _Job:
     ruleset: Ruleset
     now: Callable[[], datetime]
 
+    @cached_property
+    def past(self) -> Past:
+        """The past that anomaly rules compare with."""
+        return Past(self.instance.slug, self.stream, lake=self.lake, store=self.store, rules=self.ruleset.judgings)
+
+    def evaluate_again(self, later: Sequence[Window], unusual: Sequence[Window], window: Window) -> list[Window]:
+        """Evaluate and keep windows after `window`, and those judged otherwise now; return those whose hits changed.
+
+        `later` are those that look back at it with correlations. Correlations of windows behind an `unusual` one may
+        read what is said of that.
+        """
+        reach = self.ruleset.reach_of_anomalies
+        judged = [other for other in unusual if self.lake.digest(self._hits_key(other)) is not None]
+        behind = [after for other in judged for after in self.tagged_after(other, reach)]
+        rest = sorted({*judged, *behind} - {window, *later})
+        # Far apart as they may be, what lies between days is not to be read
+        groups = [list(later), *(list(of_day) for _, of_day in groupby(rest, key=lambda other: other.day))]
+        retagged = []
+        for chosen in filter(None, groups):
+            hits, influence = self.evaluate(chosen)
+            for other in chosen:
+                known = self.store.tagged_influence(self.instance.slug, self.stream, other) if other in judged else None
+                if self.keep(other, hits[other], None if known is None else max(known, influence)):
+                    retagged.append(other)
+        return sorted(retagged)
+
+    def _hits_key(self, window: Window) -> str:
+        return object_key("hits", self.instance.slug, self.stream, window)
+
     def tagged_after(self, window: Window, reach: timedelta) -> list[Window]:
         """Return the windows whose hits may depend on the window's events that reach so far, in order."""
         if not reach:
@@ -105,6 +138,7 @@ class _Job:
             lake=self.lake,
             ruleset=self.ruleset,
             settings=self.instance.rules,
+            verdicts=self.past.verdicts,
         )
 
     def keep(self, window: Window, hits: Sequence[Hit], influence: timedelta | None) -> bool:
@@ -112,7 +146,7 @@ class _Job:
 
         `influence` is None where it is as it was.
         """
-        key = object_key("hits", self.instance.slug, self.stream, window)
+        key = self._hits_key(window)
         with self.lake.scratch() as folder:
             path = folder / "hits.parquet"
             write_hits(path, hits)
@@ -144,22 +178,30 @@ def find_window_hits(
     ruleset: Ruleset,
     settings: RuleSettings,
     only: str | None = None,
+    verdicts: Callable[[Iterable[Window]], Mapping[Window, Sequence[Verdict]]] = lambda _: {},
 ) -> tuple[dict[Window, list[Hit]], timedelta]:
     """Return the hits of each window, of all rules that are on (or of the rule `only`), in order.
 
-    Beside them stands how far the windows' events can influence hits of later windows.
+    Beside them stands how far the windows' events can influence hits of later windows. `verdicts` gives what anomaly
+    detectors say of windows.
     """
     rules = [rule for rule in ruleset.incident_rules if not is_disabled(rule, settings) and only in {None, rule.name}]
     wanted, end = sorted(windows), max(window.end for window in windows)
     found: dict[Window, dict[str, Hit]] = {window: {} for window in wanted}
     with ExitStack() as stack:
         sources = stack.enter_context(local_sources(lake, instance, stream, wanted))
+        known = list(sources)
 
         def earlier(back: timedelta) -> ParquetEvents | None:
             begin = wanted[0].start - back
             more = [other for other in events_between(lake, instance, stream, begin, end) if other not in found]
             opened = stack.enter_context(local_sources(lake, instance, stream, more))
+            known.extend(opened)
             return ParquetEvents(opened, first=len(sources)) if opened else None
+
+        def said() -> dict[int, Sequence[Verdict]]:
+            of_windows = verdicts([source.window for source in known])
+            return {n: of_windows[source.window] for n, source in enumerate(known) if source.window in of_windows}
 
         looked = find_hits(
             ruleset,
@@ -168,12 +210,14 @@ def find_window_hits(
             frozenset(range(len(sources))),
             console=console,
             earlier=earlier,
+            verdicts=said,
         )
         for hit, numbers, who in looked.found:
             if not is_allowed(ruleset.by_name[hit.rule_id], hit, who, settings):
+                told = as_announced(hit, who, settings)
                 for number in numbers:
                     if number < len(sources):
-                        found[sources[number].window][hit.hit_id] = hit
+                        found[sources[number].window][hit.hit_id] = told
     return {window: calm(list(hits.values()), window, console=console) for window, hits in found.items()}, (
         looked.influence
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 __all__ = ["fields_of", "fill"]
 
 _SLOT = re.compile(r"\{([\w.-]+)\}")
-_OWN = frozenset({"attacker", "victim", "count", "span"})
+_OWN = frozenset({"attacker", "victim", "count", "span", "words", "observed"})
 
 
 def fields_of(template: str) -> tuple[str, ...]:

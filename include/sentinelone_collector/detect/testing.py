@@ -8,12 +8,17 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from sentinelone_collector.detect.anomaly.features import fields_read
+from sentinelone_collector.detect.anomaly.samples import sample_verdicts
 from sentinelone_collector.detect.correlate import detectors_of
 from sentinelone_collector.detect.engine import find_hits
+from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
-from sentinelone_collector.detect.samples import checked_events
+from sentinelone_collector.detect.samples import BEGIN, checked_events
 
 __all__ = ["RuleTest", "SampleResult", "test_rules"]
+
+_DAY_MS = 86_400_000
 
 
 class SampleResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,7 @@ class _Sample(NamedTuple):
     expected: Literal["hit", "miss"]
     number: int
     rows: list[dict[str, Any]]
+    baseline: list[dict[str, Any]]
 
 
 def test_rules(ruleset: Ruleset, *names: str) -> list[RuleTest]:
@@ -71,15 +77,25 @@ def _samples(rule: Rule, ruleset: Ruleset) -> Iterator[_Sample]:
     if rule.spec is None:
         return
     tests, schema = rule.spec.tests, ruleset.columns.catalogue.schema
-    for number, sample in enumerate(tests.hits):
-        yield _Sample(rule, "hit", number, checked_events(sample, tests.base, schema))
-    for number, sample in enumerate(tests.misses):
-        yield _Sample(rule, "miss", number, checked_events(sample, tests.base, schema))
+    before = checked_events(tests.baseline, tests.base, schema) if tests.baseline else []
+    kinds: tuple[tuple[Literal["hit", "miss"], Any], ...] = (("hit", tests.hits), ("miss", tests.misses))
+    for kind, samples in kinds:
+        for number, sample in enumerate(samples):
+            yield _Sample(rule, kind, number, *_parted(checked_events(sample, tests.base, schema), before))
+
+
+def _parted(
+    rows: list[dict[str, Any]], before: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the events of a sample from its begin on, and those before: its baseline."""
+    begin = int(BEGIN.replace(hour=0).timestamp() * 1000)
+    earlier = [row for row in rows if row["time"] < begin]
+    return [row for row in rows if row["time"] >= begin], [*before, *earlier]
 
 
 @dataclass(frozen=True)
 class _SampleEvents:
-    """The events of all samples; each sample is a source and a part of its own."""
+    """The events of all samples: each sample is a part of its own, each UTC day of one a source."""
 
     table: Any
 
@@ -87,7 +103,7 @@ class _SampleEvents:
         connection.register("samples", self.table)
         connection.execute("""
             CREATE TEMP TABLE sources AS
-            SELECT DISTINCT origin, origin AS source, origin AS part, NULL::BIGINT AS lo, NULL::BIGINT AS hi
+            SELECT DISTINCT origin, origin AS source, sample AS part, NULL::BIGINT AS lo, NULL::BIGINT AS hi
             FROM samples
         """)
         return "samples e"
@@ -95,21 +111,40 @@ class _SampleEvents:
 
 def _run(ruleset: Ruleset, rules: list[Rule], samples: list[_Sample]) -> list[int]:
     counts = [0] * len(samples)
-    events = _SampleEvents(_table(ruleset, samples))
-    wanted = frozenset(range(len(samples)))
-    looked = find_hits(ruleset, detectors_of(tuple(rules)), events, wanted, console="samples.invalid")
+    places = [(n, row["time"] // _DAY_MS) for n, sample in enumerate(samples) for row in sample.rows]
+    sources = {place: number for number, place in enumerate(dict.fromkeys(places))}
+    events = _SampleEvents(_table(ruleset, samples, sources))
+    looked = find_hits(
+        ruleset,
+        detectors_of(tuple(rules)),
+        events,
+        frozenset(sources.values()),
+        console="samples.invalid",
+        verdicts=lambda: sample_verdicts(
+            ruleset, [(sample.rule, sample.rows, sample.baseline) for sample in samples], sources
+        ),
+    )
+    of_source = [sample for sample, _ in sources]
     for hit, numbers, _ in looked.found:
-        for number in numbers:
-            counts[number] += samples[number].rule.name == hit.rule_id
+        for number in {of_source[number] for number in numbers}:
+            counts[number] += samples[number].rule.name == hit.rule_id and _counts(hit, samples[number].rule)
     return counts
 
 
-def _table(ruleset: Ruleset, samples: list[_Sample]) -> Any:
+def _counts(hit: Hit, rule: Rule) -> bool:
+    # A baseline that is too short raises nothing, and a sample has to tell that from a hit
+    return hit.analysis is None or not hit.analysis.cold or rule.name != hit.rule_id
+
+
+def _table(ruleset: Ruleset, samples: list[_Sample], sources: dict[tuple[int, int], int]) -> Any:
     import pyarrow as pa
 
     rows = [row for sample in samples for row in sample.rows]
     parts = [number for number, sample in enumerate(samples) for _ in sample.rows]
-    read = {"metadata", "time", *(name.split(".", 1)[0] for name in ruleset.columns.aliases)}
+    read = {"metadata", "time", *(name.split(".", 1)[0] for name in (*ruleset.columns.aliases, *fields_read()))}
     schema = pa.schema([field for field in ruleset.columns.catalogue.schema if field.name in read])
     table = pa.Table.from_pylist(rows, schema=schema)
-    return table.append_column("origin", pa.array(parts, pa.int32()))
+    origins = [sources[part, row["time"] // _DAY_MS] for part, row in zip(parts, rows, strict=True)]
+    return table.append_column("origin", pa.array(origins, pa.int32())).append_column(
+        "sample", pa.array(parts, pa.int32())
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from sentinelone_collector.errors import UsageError
-from sentinelone_collector.windows import DAY, Calendar, Window, parse_time
+from sentinelone_collector.instances.changes import ChangeWindow
+from sentinelone_collector.instances.moments import Moment
+from sentinelone_collector.windows import DAY, Calendar, Window
 
 __all__ = ["SLUG", "STREAMS", "AllowEntry", "Destination", "Instance", "RuleSettings", "Scope", "duration_text"]
 
@@ -37,19 +38,6 @@ def duration_text(span: timedelta) -> str:
     return f"{seconds}s"
 
 
-def _moment(value: Any) -> Any:
-    if isinstance(value, datetime):  # YAML reads an unquoted time itself; a zone is kept, none means UTC
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, str):
-        try:
-            return parse_time(value)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-    raise ValueError(f"{value!r} is no time; write it like 2026-11-22T00:00:00Z")
-
-
 def _divides_a_day(value: timedelta) -> timedelta:
     if value <= timedelta(0) or DAY % value:
         raise ValueError(f"{duration_text(value)} does not divide a day; choose e.g. 5m, 10m, 15m, 1h or 1d")
@@ -67,7 +55,6 @@ def _known_streams(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
 ScopeId = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
 
 
@@ -105,10 +92,11 @@ class AllowEntry(_Strict):
 
 
 class RuleSettings(_Strict):
-    """Which rules are off for this instance, and who is allowed what."""
+    """Which rules are off for this instance, who is allowed what, and when changes are announced."""
 
     disable: tuple[str, ...] = ()
     allow: tuple[AllowEntry, ...] = ()
+    change_windows: tuple[ChangeWindow, ...] = ()
 
 
 class Instance(_Strict):

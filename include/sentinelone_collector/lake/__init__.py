@@ -22,10 +22,12 @@ from sentinelone_collector.lake.receipts import (
 from sentinelone_collector.lake.s3 import S3Storage, new_s3_client, put_s3_object, s3_client_config
 from sentinelone_collector.lake.s3_faults import S3Fault, is_missing_object, s3_errors, s3_fault
 from sentinelone_collector.lake.storage import Storage, open_lake
+from sentinelone_collector.lake.versions import ObjectVersion
 
 __all__ = [
     "PARTS",
     "FolderStorage",
+    "ObjectVersion",
     "ParsedKey",
     "Receipt",
     "ReceiptWindow",

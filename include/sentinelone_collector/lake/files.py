@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sentinelone_collector.errors import LakeError
 from sentinelone_collector.lake.scratch import scratch_folder
+from sentinelone_collector.lake.versions import ObjectVersion
 
 __all__ = ["FolderStorage", "replace_file", "sha256_of"]
 
@@ -137,6 +138,34 @@ class FolderStorage:
                 yield prefix + name
             elif prefix or name != f"{_STAGING}/":
                 yield from self._below(folder / name, prefix + name)
+
+    def versions(self, prefix: str, *, after: str = "") -> Iterator[ObjectVersion]:
+        """Yield the keys below a prefix in order; a file that is put anew is another inode, written at another time."""
+        folder = self._path(prefix.rstrip("/")) if prefix else self._root
+        with self._explained("list", folder):
+            yield from self._versions_below(str(folder), prefix, after)
+
+    def _versions_below(self, folder: str, prefix: str, after: str) -> Iterator[ObjectVersion]:
+        # thousands of windows are listed with every search, so no path objects here
+        try:
+            with os.scandir(folder) as entries:
+                found = {entry.name + "/" if entry.is_dir() else entry.name: entry for entry in entries}
+        except FileNotFoundError:
+            return
+        for name in sorted(found):
+            key = prefix + name
+            if key <= after and not after.startswith(key):
+                continue
+            if name.endswith("/"):
+                if prefix or name != f"{_STAGING}/":
+                    yield from self._versions_below(found[name].path, key, after)
+            elif key > after:
+                try:
+                    facts = found[name].stat()
+                except FileNotFoundError:  # removed since
+                    continue
+                version = f"{facts.st_ino:x}-{facts.st_mtime_ns:x}-{facts.st_size:x}"
+                yield ObjectVersion(key, version, facts.st_size)
 
     def delete(self, key: str) -> None:
         """Remove the file and flush its folder."""

@@ -38,7 +38,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     `fetched = events + quarantined + duplicates` always. `collected_from` is later than the window's start only where
     the begin of the collection lies inside the window. `hits_sha256` is the digest of the hits object whose labels the
     destinations hold; None in receipts of versions that did not keep it. `expected + kept = events + quarantined`;
-    `kept`, `later`, `proof` and `passes` are those of `Fetched`.
+    `kept`, `later`, `proof` and `passes` are those of `Fetched`, `addresses` is that of `Normalized`.
     """
 
     instance: str
@@ -64,6 +64,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     later: int = 0
     proof: str = "counted"
     passes: tuple[PassCount, ...] = ()
+    addresses: str = ""
 
     @property
     def span(self) -> Window:

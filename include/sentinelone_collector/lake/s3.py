@@ -15,6 +15,7 @@ from sentinelone_collector.errors import LakeError
 from sentinelone_collector.lake.files import sha256_of
 from sentinelone_collector.lake.s3_faults import is_missing_object, s3_errors, s3_fault
 from sentinelone_collector.lake.scratch import scratch_folder
+from sentinelone_collector.lake.versions import ObjectVersion
 
 __all__ = ["S3Storage", "new_s3_client", "put_s3_object", "s3_client_config"]
 
@@ -138,13 +139,22 @@ class S3Storage:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a prefix in order."""
+        for entry in self._listed(prefix, {}):
+            yield entry["Key"][len(self._prefix) :]
+
+    def versions(self, prefix: str, *, after: str = "") -> Iterator[ObjectVersion]:
+        """Yield the keys below a prefix in order; the service gives each write an entity tag and a time."""
+        for entry in self._listed(prefix, {"StartAfter": self._prefix + after} if after else {}):
+            version = f"{entry['ETag']}-{entry['LastModified'].timestamp():.3f}"
+            yield ObjectVersion(entry["Key"][len(self._prefix) :], version, entry["Size"])
+
+    def _listed(self, prefix: str, options: dict[str, str]) -> Iterator[dict[str, Any]]:
         with self._explained("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix
+                Bucket=self._bucket, Prefix=self._prefix + prefix, **options
             )
             for page in pages:
-                for entry in page.get("Contents", ()):
-                    yield entry["Key"][len(self._prefix) :]
+                yield from page.get("Contents", ())
 
     def delete(self, key: str) -> None:
         """Remove the object."""

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.lake.files import FolderStorage
 from sentinelone_collector.lake.s3 import S3Storage, new_s3_client
+from sentinelone_collector.lake.versions import ObjectVersion
 
 __all__ = ["Storage", "open_lake"]
 
@@ -43,6 +44,9 @@ class Storage(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a prefix (empty, or ending with a slash) in order."""
+
+    def versions(self, prefix: str, *, after: str = "") -> Iterator[ObjectVersion]:
+        """Yield the keys below a prefix that come after another key, in order, each with the version of its bytes."""
 
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens where there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -22,6 +22,7 @@ BATCH: Final = 1_000  # rows that are mapped and turned into columns at once; fe
 _LOOK_AHEAD: Final = 1_000  # rows held back, so that a straggler finds its place
 _MOST_HELD: Final = 20_000  # rows of one millisecond that are held back together
 _RUN: Final = 20_000  # lines of a sorted run on disk
+_AT_ONCE: Final = 100  # lines of each run that are mapped at once
 
 
 class Unsorted(Exception):  # it never leaves this room
@@ -60,7 +61,12 @@ def in_order(
 
 
 def merged(
-    lines: Iterable[bytes], to_row: Callable[[bytes], FlatRow], folder: Path, *, batch: int = BATCH, run: int = _RUN
+    lines: Iterable[bytes],
+    to_rows: Callable[[Sequence[bytes]], Sequence[FlatRow]],
+    folder: Path,
+    *,
+    batch: int = BATCH,
+    run: int = _RUN,
 ) -> Iterator[list[FlatRow]]:
     """Yield the rows of lines in any order sorted, in lists of `batch`, through sorted runs of lines in a folder.
 
@@ -69,16 +75,21 @@ def merged(
     lines = iter(lines)
     paths: list[Path] = []
     while chunk := list(islice(lines, run)):
-        chunk.sort(key=lambda line: _key(to_row(line)))
+        keyed = sorted(zip(map(_key, _mapped(chunk, to_rows)), chunk, strict=True), key=itemgetter(0))
         paths.append(folder / f"run-{len(paths)}")
         with paths[-1].open("wb") as file:
-            file.writelines(line + b"\n" for line in chunk)
-    rows = heapq.merge(*(_rows(path, to_row) for path in paths), key=_key)
+            file.writelines(line + b"\n" for _, line in keyed)
+    rows = heapq.merge(*(_rows(path, to_rows) for path in paths), key=_key)
     while ready := list(islice(rows, batch)):
         yield ready
 
 
-def _rows(path: Path, to_row: Callable[[bytes], FlatRow]) -> Iterator[FlatRow]:
+def _rows(path: Path, to_rows: Callable[[Sequence[bytes]], Sequence[FlatRow]]) -> Iterator[FlatRow]:
     with path.open("rb") as file:
-        for line in file:
-            yield to_row(line[:-1])
+        yield from _mapped((line[:-1] for line in file), to_rows)
+
+
+def _mapped(lines: Iterable[bytes], to_rows: Callable[[Sequence[bytes]], Sequence[FlatRow]]) -> Iterator[FlatRow]:
+    lines = iter(lines)
+    while some := list(islice(lines, _AT_ONCE)):
+        yield from to_rows(some)

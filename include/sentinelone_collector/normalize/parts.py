@@ -15,10 +15,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.normalize.activity_record import ATTRIBUTES, ActivityRecord
 from sentinelone_collector.normalize.actors import actor
 from sentinelone_collector.normalize.columns import JOINED, Row
 from sentinelone_collector.normalize.findings import Finding
+from sentinelone_collector.normalize.located import locate_source
 from sentinelone_collector.normalize.objects import (
     DEVICE_READS,
     OBJECTS,
@@ -41,8 +43,10 @@ _KEPT: Final = 1 << 13  # parts of each sort; a megabyte or two of memory for ea
 _CODE: Final = ".activityType"
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+_encode_long = msgspec.json.Encoder().encode
+_decode_long = msgspec.json.Decoder().decode
 
 
 class Deed(NamedTuple):
@@ -71,15 +75,20 @@ class Source:
         self._values = _attributes(self._record)
 
     def key(self, record: ActivityRecord, data: Mapping[str, Any]) -> bytes:
-        """Return the values of the fields as JSON, which is quicker to look up than the values, and tells 1 from true.
+        """Return the values of the fields as MessagePack, quicker to look up than the values, and tells 1 from true.
 
         Any JSON value is kept as it is, so that what is mapped from the key is what would be mapped from the fields.
+        Integers beyond 64 bits are JSON's alone; no text of one form begins like one of the other.
         """
-        return _encode((self._values(record), self._data.pick(data)))
+        values = self._values(record), self._data.pick(data)
+        try:
+            return _encode(values)
+        except OverflowError:
+            return _encode_long(values)
 
     def fields(self, key: bytes) -> tuple[Fields, Fields]:
         """Return the fields of a key, those of the activity and those of `data`, and nothing else."""
-        own, picked = _decode(key)
+        own, picked = _decode_long(key) if key.startswith(b"[") else _decode(key)
         return Declared(self._record, dict(zip(self._record, own, strict=True))), self._data.declared(picked)
 
 
@@ -95,20 +104,23 @@ def _attributes(names: tuple[str, ...]) -> Callable[[ActivityRecord], tuple[Any,
 class Plan:
     """How the activities of one route are read whose `data` has fields with the same names."""
 
-    __slots__ = ("deeds", "route", "secrets", "targets", "unique")
+    __slots__ = ("deeds", "one_off", "route", "secrets", "targets", "unique")
 
     def __init__(self, route: Route, data: tuple[str, ...]) -> None:
         shape = shape_of(data)
         self.route = route
+        self.one_off = route.object in ONE_OFF
         self.unique = shape.unique
         self.secrets = bool(shape.secrets)
         code = () if route.named else (_CODE,)
         self.deeds = Source((*reads(route), *route.direction_fields, *code), shape)
         self.targets = _target_source(data)
 
-    def parts(self, record: ActivityRecord, data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    def parts(
+        self, record: ActivityRecord, data: Mapping[str, Any], addresses: AddressBook | None = None
+    ) -> tuple[Mapping[str, Any], ...]:
         """Return what the activity's row shares with others: route, who and what, endpoint, last observables."""
-        deed = _kept_deed(self, self.deeds.key(record, data))
+        deed = _kept_deed(self, self.deeds.key(record, data), addresses)
         target = _kept_target(self.targets, self.targets.key(record, data))
         return deed.base, deed.attributes, target, deed.seen_last
 
@@ -125,7 +137,7 @@ def _target_source(data: tuple[str, ...]) -> Source:
 
 
 @lru_cache(maxsize=_KEPT)
-def _kept_deed(plan: Plan, key: bytes) -> Deed:
+def _kept_deed(plan: Plan, key: bytes, addresses: AddressBook | None) -> Deed:
     record, data = plan.deeds.fields(key)
     route = plan.route
     row = Row()
@@ -142,6 +154,7 @@ def _kept_deed(plan: Plan, key: bytes) -> Deed:
     endpoint(activity)
     if route.object not in ONE_OFF:
         OBJECTS[route.object](replace(activity, observables=after))
+    locate_source(row, addresses)
     return Deed(row.parts[0], _with_observables(row, before), _with_observables({}, after))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.errors import LakeError, RecordError
 from sentinelone_collector.lake import Storage, object_key, sha256_of
 from sentinelone_collector.normalize.columns import FlatRow, flat
@@ -27,7 +28,9 @@ from sentinelone_collector.windows import Window, iso
 
 __all__ = ["normalize"]
 
+_Item = TypeVar("_Item")
 _ROW_GROUP = 20_000  # rows; part of the bytes of every event file, as is where pages end
+_AT_ONCE = 200  # lines that are mapped together; few enough for the processor's cache
 _PAGE = 1_000  # rows of a page of the long texts, about a megabyte
 # Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
 _PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
@@ -35,21 +38,29 @@ _CODE = "metadata.event_code"
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
 
 
-def normalize(instance: str, stream: str, window: Window, *, console: str, lake: Storage) -> Normalized:
+def normalize(
+    instance: str,
+    stream: str,
+    window: Window,
+    *,
+    console: str,
+    lake: Storage,
+    addresses: AddressBook | None = None,
+) -> Normalized:
     """Turn a window's raw records into OCSF events and return the counts.
 
     Reads the `raw` object, writes `events` (also without a row) and, where there is something to hold, `quarantine`.
-    `console` is the host of the console, part of every event id. The same raw bytes give the same events bytes; where
-    the lake holds them already nothing is written, else the window's receipt goes first, since a window with a receipt
-    is complete. Raise `ConfigurationError` for an unknown stream and `LakeError` where the raw object is missing or
-    damaged.
+    `console` is the host of the console, part of every event id; `addresses` says where source addresses are. The same
+    raw bytes and the same book give the same events bytes; where the lake holds them already nothing is written, else
+    the window's receipt goes first, since a window with a receipt is complete. Raise `ConfigurationError` for an
+    unknown stream or a damaged address database, and `LakeError` where the raw object is missing or damaged.
     """
     source = get_stream(stream)
     raw_key = object_key("raw", instance, stream, window)
     with lake.scratch() as folder, lake.local(raw_key) as raw:
         if raw is None:
             raise LakeError(f"{lake.url}/{raw_key} is missing; fetch window {window} of {instance}/{stream} first")
-        context = Context(console, stream)
+        context = Context(console, stream, addresses)
         quick = source.quick_reader(context) if source.quick_reader else None
         work = _Work(source, context, quick, raw, f"{lake.url}/{raw_key}", folder)
         work.run()
@@ -63,6 +74,7 @@ def normalize(instance: str, stream: str, window: Window, *, console: str, lake:
             quarantined=work.quarantined,
             events_sha256=work.events_sha256,
             unknown_types=dict(sorted(work.unknown.items())),
+            addresses="" if addresses is None else addresses.digest,
         )
 
 
@@ -72,7 +84,7 @@ class _Work:
 
     stream: Stream
     context: Context
-    quick: Callable[[bytes], FlatRow | None] | None
+    quick: Callable[[Sequence[bytes]], list[FlatRow | None]] | None
     raw: Path
     name: str
     folder: Path
@@ -102,36 +114,46 @@ class _Work:
         self.unknown.clear()
         with QuarantineFile(self.quarantine_file) as quarantine:
             if sort_on_disk:
-                good = (line for line, _ in self._mapped(quarantine))
-                batches = merged(good, self._row, self.folder)
+                good = chain.from_iterable(lines for lines, _ in self._mapped(quarantine))
+                batches = merged(good, self._rows, self.folder)
             else:
-                batches = in_order(row for _, row in self._mapped(quarantine))
+                batches = in_order(chain.from_iterable(rows for _, rows in self._mapped(quarantine)))
             self._write_groups(batches)
         self.quarantined = quarantine.records
 
-    def _row(self, line: bytes) -> FlatRow:
-        quick = self.quick(line) if self.quick else None
-        if quick is not None:
-            return quick
+    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[list[bytes], list[FlatRow]]]:
+        """Yield lines and their rows, some at a time; a line that can't have a row goes to quarantine alone."""
+        for lines in _cut(raw_lines(self.raw, self.name), _AT_ONCE):
+            try:
+                yield lines, self._rows(lines)
+            except RecordError:
+                good, rows = [], []
+                for line in lines:
+                    try:
+                        rows += self._rows([line])
+                    except RecordError as error:
+                        quarantine.add(line, str(error))
+                    else:
+                        good.append(line)
+                yield good, rows
+
+    def _rows(self, lines: Sequence[bytes]) -> list[FlatRow]:
+        """Return the rows of lines; raise `RecordError` where one can't have any."""
+        if self.quick is None:
+            return list(map(self._long_way, lines))
+        quick = self.quick(lines)
+        return [self._long_way(line) if row is None else row for line, row in zip(lines, quick, strict=True)]
+
+    def _long_way(self, line: bytes) -> FlatRow:
         text, record = decode_record(line)
         return flat(self.stream.map_record(record, text, self.context))
-
-    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[bytes, FlatRow]]:
-        """Yield each line with its row; a line that can't have one goes to quarantine alone."""
-        for line in raw_lines(self.raw, self.name):
-            try:
-                row = self._row(line)
-            except RecordError as error:
-                quarantine.add(line, str(error))
-            else:
-                yield line, row
 
     def _write_groups(self, batches: Iterable[list[FlatRow]]) -> None:
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(self.events_file, event_schema(), **_parquet_settings()) as writer:
             group = TableBuilder()
-            for rows in _cut(batches, _PAGE):
+            for rows in _cut(chain.from_iterable(batches), _PAGE):
                 group.add(rows)
                 self._count_unknown(rows)
                 if group.rows == _ROW_GROUP:
@@ -145,15 +167,18 @@ class _Work:
         self.events += group.rows
 
     def _count_unknown(self, rows: list[FlatRow]) -> None:
+        firsts = {id(row[4][0]): row[4][0] for row in rows if row[4]}
+        if not any(UNKNOWN_TYPE in part.get("metadata.labels", ()) for part in firsts.values()):
+            return
         for *_, parts in rows:
             if parts and UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
                 self.unknown[next((part[_CODE] for part in parts if _CODE in part), "none")] += 1
 
 
-def _cut(batches: Iterable[list[FlatRow]], size: int) -> Iterator[list[FlatRow]]:
-    """Yield the rows in lists of one size, the last one shorter, whatever batches they come in."""
-    rows = chain.from_iterable(batches)
-    while cut := list(islice(rows, size)):
+def _cut(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield items in lists of one size, the last one shorter."""
+    items = iter(items)
+    while cut := list(islice(items, size)):
         yield cut
 
 
@@ -167,6 +192,7 @@ def _parquet_settings() -> dict[str, Any]:
         "compression_level": dict.fromkeys(packed, 1),  # 2 % larger than level 3 on a simulated day
         "use_dictionary": [name for name in leaves if name not in _PLAIN],
         "write_statistics": list(_STATISTICS),
+        "write_batch_size": _ROW_GROUP,
         # The Parquet types say all; the copy of the Arrow schema would double the size of a small file.
         "store_schema": False,
     }

@@ -6,15 +6,17 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import NAMESPACE_URL
 
 import msgspec
 
+from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.errors import RecordError
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import VERSION
+from sentinelone_collector.normalize.uuids import uuid5_texts
 from sentinelone_collector.normalize.values import epoch_ms, snowflake_ms, text
 
 __all__ = [
@@ -38,13 +40,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Context:
-    """Where records come from: the console's host and the stream, both part of every event id."""
+    """Where records come from: the console's host and the stream, both part of every event id.
 
-    __slots__ = ("_names", "console", "stream")
+    `addresses` says where the addresses in them are; None where nothing is to be said.
+    """
 
-    def __init__(self, console: str, stream: str) -> None:
+    __slots__ = ("_names", "addresses", "console", "stream")
+
+    def __init__(self, console: str, stream: str, addresses: AddressBook | None = None) -> None:
         self.console = console
         self.stream = stream
+        self.addresses = addresses
         self._names = NAMESPACE_URL.bytes + f"{console}/{stream}/".encode()
 
     def uid(self, record_id: str, version: str | None = None) -> str:
@@ -52,6 +58,10 @@ class Context:
         key = record_id if version is None else f"{record_id}/{version}"
         name = hashlib.sha1(self._names + key.encode(), usedforsecurity=False).hexdigest()
         return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
+
+    def uids(self, record_ids: Sequence[str]) -> list[str]:
+        """Return the `uid` of each record id."""
+        return uuid5_texts(self._names, record_ids)
 
 
 def common() -> dict[str, Any]:

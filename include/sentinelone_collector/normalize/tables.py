@@ -89,38 +89,35 @@ class _Shared:
     """One part of every row: the distinct mappings, and which of them each row has."""
 
     def __init__(self) -> None:
-        self._known: dict[int, int] = {}
-        self._distinct: list[Mapping[str, Any]] = []  # also keeps them alive, so that no address is used twice
-        self._places: list[int] = []
+        self._parts: list[Mapping[str, Any]] = []  # also keeps them alive, so that no address is used twice
+        self._addresses: list[Any] = []
 
     def add(self, parts: Sequence[Mapping[str, Any]]) -> None:
-        keys = list(map(id, parts))
-        for key, part in dict(zip(keys, parts, strict=True)).items():
-            if key not in self._known:
-                self._known[key] = len(self._distinct)
-                self._distinct.append(part)
-        self._places.extend(map(self._known.__getitem__, keys))
+        import numpy as np
+
+        self._parts.extend(parts)
+        self._addresses.append(np.fromiter(map(id, parts), np.int64, len(parts)))
+
+    def _distinct(self) -> tuple[list[Mapping[str, Any]], Any]:
+        """Return the distinct mappings as they come first, and the place among them of each row's."""
+        import numpy as np
+
+        _, firsts, places = np.unique(np.concatenate(self._addresses), return_index=True, return_inverse=True)
+        order = np.argsort(firsts)
+        ranks = np.empty_like(order)
+        ranks[order] = np.arange(len(order))
+        return [self._parts[first] for first in firsts[order].tolist()], ranks[places]
 
     def columns(self) -> dict[str, _Column]:
         """Return the columns of the distinct mappings, those with the same attributes one after the other."""
+        import numpy as np
         import pyarrow as pa
 
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for index, part in enumerate(self._distinct):
-            groups.setdefault(tuple(part), []).append(index)
-        columns: dict[str, list[Any]] = {}
-        done = 0
-        for paths, members in groups.items():
-            held = zip(*[self._distinct[index].values() for index in members], strict=True)
-            for path, values in zip(paths, held, strict=True):
-                column = columns.setdefault(path, [])
-                column.extend(repeat(None, done - len(column)))
-                column.extend(values)
-            done += len(members)
-        for column in columns.values():
-            column.extend(repeat(None, done - len(column)))
-        moved = dict(zip(chain.from_iterable(groups.values()), range(done), strict=True))
-        places = pa.array(list(map(moved.__getitem__, self._places)), pa.int32())
+        distinct, rows = self._distinct()
+        groups = _members(map(tuple, distinct))
+        columns = _gathered((paths, [distinct[index].values() for index in found]) for paths, found in groups.items())
+        moved = np.array(_places(groups.values(), len(distinct)), np.int32)
+        places = pa.array(moved[rows])
         return {path: _Column(_array(_node(path), values), places) for path, values in columns.items()}
 
 
@@ -154,21 +151,49 @@ class _Own:
 def _columns(rows: Sequence[FlatRow]) -> dict[str, Sequence[Any]]:
     """Return the rows' own values by path, None where one lacks a path.
 
-    Rows mostly begin with the same paths, which is worth a shorter way.
+    All rows begin with the same paths, which is worth a shorter way; many have no others.
     """
-    every = {id(row[2]): row[2] for row in rows}.values()
-    common = [names[0] for names in takewhile(lambda names: len(set(names)) == 1, zip(*every, strict=False))]
+    groups = _members(map(itemgetter(2), rows))
+    common = [names[0] for names in takewhile(lambda names: len(set(names)) == 1, zip(*groups, strict=False))]
     begin = len(common)
-    heads = map(itemgetter(slice(begin)), map(itemgetter(3), rows))
-    columns: dict[str, Any] = dict(zip(common, zip(*heads, strict=True), strict=True))
-    if any(len(paths) > begin for paths in every):
-        for index, row in enumerate(rows):
-            for path, value in zip(row[2][begin:], row[3][begin:], strict=True):
-                column = columns.get(path)
-                if column is None:
-                    column = columns[path] = [None] * len(rows)
-                column[index] = value
+    heads = map(itemgetter(3), rows) if len(groups) == 1 else map(itemgetter(slice(begin)), map(itemgetter(3), rows))
+    columns: dict[str, Sequence[Any]] = dict(zip(common, zip(*heads, strict=True), strict=True))
+    if len(groups) > 1:
+        tails = ((paths[begin:], [rows[index][3][begin:] for index in found]) for paths, found in groups.items())
+        place = _places(groups.values(), len(rows))
+        columns |= {path: list(map(values.__getitem__, place)) for path, values in _gathered(tails).items()}
     return columns
+
+
+def _members(shapes: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
+    """Return for each sequence of paths the numbers of those that have it."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index, paths in enumerate(shapes):
+        groups.setdefault(paths, []).append(index)
+    return groups
+
+
+def _gathered(groups: Iterable[tuple[Sequence[str], Sequence[Iterable[Any]]]]) -> dict[str, list[Any]]:
+    """Return the values by path, group after group; each group are paths and the members' values in their order."""
+    columns: dict[str, list[Any]] = {}
+    done = 0
+    for paths, members in groups:
+        for path, values in zip(paths, zip(*members, strict=True), strict=True):
+            column = columns.setdefault(path, [])
+            column.extend(repeat(None, done - len(column)))
+            column.extend(values)
+        done += len(members)
+    for column in columns.values():
+        column.extend(repeat(None, done - len(column)))
+    return columns
+
+
+def _places(groups: Iterable[list[int]], count: int) -> list[int]:
+    """Return where each of the members stands when they come group after group."""
+    places = [0] * count
+    for place, index in enumerate(chain.from_iterable(groups)):
+        places[index] = place
+    return places
 
 
 class _Node:

@@ -86,14 +86,23 @@ def email(value: Any) -> str | None:
     return _email(value) if type(value) is str and "@" in value else None
 
 
-def console_ms(value: str) -> int | None:
-    """Return a time in the console's own form, with six digits of a second, as epoch milliseconds; None for others."""
-    if len(value) != _TIME_LENGTH or value[10] != "T" or value[26] != "Z":
-        return None
+@lru_cache(maxsize=1 << 12)
+def _minute_ms(begin: str) -> int | None:
     try:
-        return (datetime.fromisoformat(value) - _EPOCH) // _MILLISECOND
+        return (datetime.fromisoformat(f"{begin}00Z") - _EPOCH) // _MILLISECOND if begin[10] == "T" else None
     except ValueError:
         return None
+
+
+def console_ms(value: str) -> int | None:
+    """Return a time in the console's own form, with six digits of a second, as epoch milliseconds; None for others."""
+    if len(value) != _TIME_LENGTH or value[26] != "Z" or value[19] != ".":
+        return None
+    minute = _minute_ms(value[:17])
+    seconds = value[17:19] + value[20:26]
+    if minute is None or not (seconds.isascii() and seconds.isdecimal()) or seconds >= "60":
+        return None
+    return minute + int(seconds[:5])
 
 
 def epoch_ms(value: Any) -> int | None:

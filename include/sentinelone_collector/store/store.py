@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sentinelone_collector.detect.hits import Hit
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.store.changes import Change, InstanceCheck
+from sentinelone_collector.store.counting import Baselines
 from sentinelone_collector.store.incidents import CLOSE_REASONS, STATUSES, Incident
 from sentinelone_collector.store.locks import database_lock, file_lock
 from sentinelone_collector.windows import Window, as_utc
@@ -23,7 +24,7 @@ __all__ = ["Store"]
 _COLLECTOR = "collector"
 
 
-class Store:
+class Store(Baselines):
     """One open store; `path` is the file of an SQLite store, None for PostgreSQL."""
 
     def __init__(self, engine: Engine, path: Path | None) -> None:

@@ -20,7 +20,9 @@ from sqlalchemy import (  # noqa: TID253  # imported inside tasks only
 )
 
 __all__ = [
+    "baseline_days",
     "console_audit",
+    "counted_windows",
     "history",
     "hits",
     "incidents",
@@ -145,6 +147,38 @@ ledger = Table(
     Column("records", Integer, nullable=False),
     Column("delivered_at", String(40), nullable=False),
     Index("ix_delivery_ledger_window", "instance", "stream", "window"),
+)
+
+counted_windows = Table(
+    "counted_windows",
+    metadata,
+    Column("instance", String(40), primary_key=True),
+    Column("stream", String(40), primary_key=True),
+    Column("window", String(40), primary_key=True),
+    Column("day", Integer, nullable=False),  # days since the epoch
+    Column("digest", String(64), nullable=False),  # of the window's counters
+    Column("settled", Boolean, nullable=False),  # false until all windows that the counters concern were judged again
+    Column("verdicts", Text, nullable=False),
+    Index("ix_counted_windows_day", "instance", "stream", "day"),
+)
+
+baseline_days = Table(
+    "baseline_days",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("instance", String(40), nullable=False),
+    Column("stream", String(40), nullable=False),
+    Column("window", String(40), nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("feature", String(40), nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Index("ix_baseline_days_window", "instance", "stream", "window"),
+    Index("ix_baseline_days_feature", "instance", "stream", "feature", "day"),
+    Index("ix_baseline_days_entity", "instance", "stream", "feature", "entity", "day"),
 )
 
 console_audit = Table(

@@ -22,6 +22,7 @@ from sentinelone_collector.windows import Window, iso, parse_time
 
 router = new_router(prefix="/api/coverage", tags=["coverage"])
 
+YEARS = range(1970, 2200)  # at the ends of what a datetime can say, windows have no neighbours
 _MOST_WINDOWS = 20_000
 
 
@@ -37,10 +38,13 @@ class RangeForm(BaseModel):
 
 def _moment(text: str, field: str) -> datetime:
     try:
-        return parse_time(text)
+        moment = parse_time(text)
     except (UsageError, OverflowError):
+        moment = None
+    if moment is None or moment.year not in YEARS:
         sentence = "Write a UTC time like 2026-11-22T10:00:00Z."
-        raise Refused(422, "Some fields are not right.", fields={field: sentence}) from None
+        raise Refused(422, "Some fields are not right.", fields={field: sentence})
+    return moment
 
 
 def _stream(instance: Instance, stream: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Query
 from fastapi.responses import HTMLResponse
 
-from sentinelone_collector.console.api.coverage import latest_progress
+from sentinelone_collector.console.api.coverage import YEARS, latest_progress
 from sentinelone_collector.console.context import Context, Ctx
 from sentinelone_collector.console.coverage import (
     WORDS,
@@ -100,9 +100,12 @@ def _day(text: str, default: date) -> date:
     if not text:
         return default
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise Refused(422, f"{text!r} is no day; write it like {default.isoformat()}.") from None
+        day = None
+    if day is None or day.year not in YEARS:
+        raise Refused(422, f"{text!r} is no day; write it like {default.isoformat()}.")
+    return day
 
 
 def _grid(
@@ -126,9 +129,12 @@ def _detail(
     if not start:
         return None
     try:
-        window = chosen.calendar.window_at(parse_compact(start))
+        moment = parse_compact(start)
     except ValueError:
-        raise Refused(422, f"{start!r} is no window; write its start like {compact(ctx.now())}.") from None
+        moment = None
+    if moment is None or moment.year not in YEARS:
+        raise Refused(422, f"{start!r} is no window; write its start like {compact(ctx.now())}.")
+    window = chosen.calendar.window_at(moment)
     receipt = read_receipt(ctx.site.lake, chosen.slug, stream, window)
     run = next((run for run in runs if run.logical_date == window.start), None)
     return {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from fastapi.responses import HTMLResponse
 
 from sentinelone_collector.console.context import Ctx
 from sentinelone_collector.console.forms import deliver_lines
-from sentinelone_collector.console.health import healths
+from sentinelone_collector.console.health import Health, healths
 from sentinelone_collector.console.hosts import VENDOR
 from sentinelone_collector.console.listing import Nav
 from sentinelone_collector.console.ports import Right
@@ -17,7 +19,7 @@ from sentinelone_collector.console.routing import new_router
 from sentinelone_collector.instances.inventory import DEFAULT_HISTORY_LIMIT
 from sentinelone_collector.instances.model import duration_text
 from sentinelone_collector.normalize.streams import stream_names
-from sentinelone_collector.windows import iso
+from sentinelone_collector.windows import iso, parse_time
 
 __all__ = ["NAV", "router"]
 
@@ -26,6 +28,7 @@ router = new_router()
 
 _INTERVALS = ("5m", "10m", "15m", "30m", "1h", "6h", "1d")
 _SHOWN_CHANGES = 50
+_CHECKED_AGAIN = timedelta(days=1)
 
 
 @router.get("/", include_in_schema=False)
@@ -38,10 +41,17 @@ def registry(ctx: Ctx, done: str = "") -> HTMLResponse:
         rows=rows,
         done=next((row for row in rows if row.instance.slug == done), None),
         broken=list(ctx.broken_files()),
+        stale=[slug for slug in _stale(rows, ctx.now()) if ctx.may(Right.RUN, slug)],
         may_add=ctx.may(Right.CONNECT),
         total_records=sum(row.records_today for row in rows),
         total_incidents=sum(row.open_incidents for row in rows),
     )
+
+
+def _stale(rows: Sequence[Health], now: datetime) -> Iterator[str]:
+    for row in rows:
+        if row.check is None or now - parse_time(row.check.checked_at) > _CHECKED_AGAIN:
+            yield row.instance.slug
 
 
 @router.get("/instances/new", include_in_schema=False)

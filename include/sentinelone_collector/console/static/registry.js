@@ -1,4 +1,17 @@
 // The registry's forms: a short name that follows the name, the file to commit where Airflow may not write it.
+import { call } from "./console.js";
+
+// Tokens that were not checked here for a day are, one after the other, so that their expiry is known.
+(async () => {
+  for (const each of document.querySelectorAll("[data-stale]")) {
+    try {
+      await call("POST", `api/instances/${each.dataset.stale}/check`, {});
+    } catch {
+      // the page says by the instance's state what is wrong
+    }
+  }
+})();
+
 const form = document.getElementById("add");
 if (form) {
   const { name, slug } = form.elements;

@@ -1,10 +1,7 @@
 // Follows the theme of the Airflow page around the frame: its class, and the colours that it computes.
 (() => {
   const root = document.documentElement;
-  const copied = {
-    "--bg": "--chakra-colors-bg", "--bg-subtle": "--chakra-colors-bg-subtle", "--bg-muted": "--chakra-colors-bg-muted",
-    "--fg": "--chakra-colors-fg", "--fg-muted": "--chakra-colors-fg-muted", "--border": "--chakra-colors-border",
-  };
+  const copied = { "--bg": "--chakra-colors-bg", "--fg": "--chakra-colors-fg", "--fg-muted": "--chakra-colors-fg-muted" };
 
   function host() {
     try {

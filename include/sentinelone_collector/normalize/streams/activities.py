@@ -7,6 +7,7 @@ from typing import Any
 
 from sentinelone_collector.normalize.activity_record import ActivityRecord, activity_record
 from sentinelone_collector.normalize.columns import Row, to_event
+from sentinelone_collector.normalize.located import locate_source
 from sentinelone_collector.normalize.messages import clean
 from sentinelone_collector.normalize.objects import one_off
 from sentinelone_collector.normalize.parts import plan_of
@@ -34,8 +35,9 @@ def map_record(record: ActivityRecord | Mapping[str, Any], raw: str, context: Co
         plan = plan_of(route, tuple(data))
     row = Row()
     stamp_values(row, raw, context, created=activity.created_at, uid=activity.id, account=activity.account_id)
-    row.parts = plan.parts(activity, data)
-    one_off(route, row, activity, data)
+    row.parts = plan.parts(activity, data, context.addresses)
+    if one_off(route, row, activity, data):
+        locate_source(row, context.addresses)
     row["message"] = _message(activity, route)
     row["unmapped"] = activity.unmapped(plain=not plan.secrets and is_flat(raw))
     return row

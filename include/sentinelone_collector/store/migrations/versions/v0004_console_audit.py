@@ -6,7 +6,7 @@ import sqlalchemy as sa  # noqa: TID253  # run by Alembic only
 from alembic import op  # noqa: TID253  # run by Alembic only
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

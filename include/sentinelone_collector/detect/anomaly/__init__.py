@@ -1,0 +1,1 @@
+"""Anomalies: what an instance's own past makes unlikely."""

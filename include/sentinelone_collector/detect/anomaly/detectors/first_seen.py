@@ -1,0 +1,122 @@
+"""A value that a user never had before and that is rare among the peers: a new country, network, or action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from sentinelone_collector.detect.anomaly.analysis import Analysis, Expected
+from sentinelone_collector.detect.anomaly.grounds import grounds
+from sentinelone_collector.detect.anomaly.judge import Day, Finding, Judge, records
+from sentinelone_collector.detect.anomaly.words import did, listed, named, number
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series  # for the type checker
+
+__all__ = ["DETECTOR"]
+
+_MOST_SHOWN = 12
+_KNOWN = 0.5  # the share of a user's events that have a fact from which on it can be judged
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class FirstSeen(Judge):
+    """A fact's value unseen for the entity in `days` days, whose share among peers of the role is at most `peers`.
+
+    `value` names facts: the first that the event has, and half of the user's baseline too, is judged, so that a newly
+    installed address database makes nothing new. `strength` is how many events the tenant's share of a value counts
+    for among the peers.
+    """
+
+    name: ClassVar[str] = "first_seen"
+    feature: str
+    value: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    peers: Annotated[float, Field(gt=0, le=1)] = 1.0
+    strength: Annotated[float, Field(gt=0)] = 5.0
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The one that is judged."""
+        return (self.feature,)
+
+    def judge(self, day: Day) -> Iterator[Finding]:
+        """Yield the day's values that their entity never had."""
+        rows = day.rows(self.feature)
+        if rows.empty or day.before(self.feature, self.days).empty:
+            return
+        for row in records(rows):
+            chosen = self._fact(day, row)
+            if chosen is None or (chosen[1][chosen[0]] == row[chosen[0]]).any():
+                continue
+            found = self._analysis(day, row, *chosen)
+            if found is not None:
+                yield Finding(row["window"], self.feature, row["entity"], row["value"], found)
+
+    def _fact(self, day: Day, row: dict[str, Any]) -> tuple[str, DataFrame, DataFrame] | None:
+        """Return the fact to judge, with the counters of the entity and those of everybody by it."""
+        for fact in self.value:
+            if row[fact] is None:
+                continue
+            before = day.shares(self.feature, self.days, fact)
+            own = before[before["entity"] == row["entity"]]
+            known = own if len(own) else before
+            if known.loc[known[fact].notna(), "n"].sum() >= _KNOWN * known["n"].sum():
+                return fact, own, before
+        return None
+
+    def _analysis(self, day: Day, row: dict[str, Any], fact: str, own: DataFrame, before: DataFrame) -> Analysis | None:
+        role = row.get("role")
+        peers = before[(before["role"] == role) & (before["entity"] != row["entity"])]
+        of_peers = _share(peers, fact, row[fact], self.strength * _share(before, fact, row[fact], 0, 1), self.strength)
+        if of_peers > self.peers:
+            return None
+        based = grounds(day.number, own, peers, before)
+        usual = _counted(own if len(own) else before, fact)
+        return Analysis(
+            detector=self.name,
+            parameter=fact,
+            pattern="unseen",
+            observed=str(row[fact]),
+            basis=based.basis,
+            days=min(based.days, self.days),
+            events=based.events,
+            score=float(of_peers),
+            measure="share among peers",
+            words=self._words(row, fact, usual, own, peers),
+            baseline=tuple(Expected(str(value), int(count)) for value, count in usual[:_MOST_SHOWN]),
+            cold=based.cold,
+        )
+
+    def _words(
+        self, row: dict[str, Any], fact: str, usual: list[tuple[str, int]], own: DataFrame, peers: DataFrame
+    ) -> str:
+        value, days = named(fact, row[fact]), number(self.days, "day")
+        if len(own):
+            head = f"{{who}} {did(self.feature)} {named(fact, listed(usual))} in the last {days}, never {value}"
+        else:
+            head = f"{{who}}, seen for the first time in {days}, {did(self.feature)} {value}"
+        others = peers["entity"].nunique()
+        if not others:
+            return head
+        same = peers.loc[peers[fact] == row[fact], "entity"].nunique()
+        role = row.get("role") or "same"
+        return f"{head}; of {number(others, 'other user')} of the role {role} {same or 'none'} did"
+
+
+def _share(frame: DataFrame, fact: str, value: Any, prior: float, strength: float) -> float:
+    """Return the share of events with the value, shrunk to `prior / strength`."""
+    counts: Series[Any] = frame["n"]
+    return float((counts[frame[fact] == value].sum() + prior) / (counts[frame[fact].notna()].sum() + strength))
+
+
+def _counted(frame: DataFrame, fact: str) -> list[tuple[str, int]]:
+    counts = frame[frame[fact].notna()].groupby(fact)["n"].sum()
+    return sorted(((str(value), int(n)) for value, n in counts.items()), key=lambda pair: (-pair[1], pair[0]))
+
+
+DETECTOR = FirstSeen

@@ -1,0 +1,148 @@
+"""What an anomaly detector is, and the day that it judges.
+
+A detector is a model of the parameters in a rule's `detector:` block with a method `judge`. It stands in a module of
+its own below `detectors/`, is called by the module's name, and sees counters only: events are joined to what it says
+later. What it says of a window follows from the window's own day and the days before alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sentinelone_collector.detect.anomaly.analysis import Analysis
+from sentinelone_collector.detect.anomaly.counters import Counters
+
+if TYPE_CHECKING:
+    from pandas import DataFrame  # for the type checker
+
+__all__ = ["Day", "Days", "Finding", "Judge", "detector_names", "read_detector", "records"]
+
+Days = Annotated[int, Field(ge=1, le=366)]
+_PACKAGE = "sentinelone_collector.detect.anomaly.detectors"
+
+
+class Finding(NamedTuple):
+    """What a detector says about one window: see `Verdict`, which is this with the rule's name."""
+
+    window: str
+    feature: str
+    entity: str | None
+    value: str | None
+    analysis: Analysis
+    at: int = 1
+    level: str | None = None
+
+
+class Day:
+    """One UTC day to be judged: its counters, and those of the days before it; frames are shared, never change them.
+
+    `windows` are the names of those that are judged, None for all of the day.
+    """
+
+    def __init__(self, number: int, counters: Counters, windows: Collection[str] | None = None) -> None:
+        self.number = number
+        self.counters = counters
+        self.windows = windows
+        self._kept: dict[Hashable, DataFrame] = {}
+
+    def all_rows(self, feature: str) -> DataFrame:
+        """Return the counters of all windows of the day, in order of windows, entities and values."""
+        return self.keep(("day", feature), lambda: self.counters.of_windows(feature, self.number))
+
+    def rows(self, feature: str) -> DataFrame:
+        """Return the counters of the windows that are judged."""
+        frame = self.all_rows(feature)
+        return frame if self.windows is None else frame[frame["window"].isin(list(self.windows))]
+
+    def before(self, feature: str, days: int) -> DataFrame:
+        """Return the merged counters of so many days before this one, of everybody."""
+        return self.keep(
+            ("before", feature, days),
+            lambda: self.counters.merged(feature, self.number - days, self.number - 1),
+        )
+
+    def before_of(self, feature: str, days: int, entities: Sequence[str]) -> DataFrame:
+        """Return the merged counters of so many days before this one, of some entities."""
+        return self.counters.merged(feature, self.number - days, self.number - 1, sorted(set(entities)))
+
+    def series(self, feature: str, days: int, entities: Sequence[str] | None = None) -> DataFrame:
+        """Return the counters of each of so many days before this one."""
+        return self.counters.by_day(feature, self.number - days, self.number - 1, entities)
+
+    def began(self, days: int) -> int:
+        """Return how many days ago counting began, at most `days`; 0 where nothing was counted before."""
+        first = self.counters.began(self.number - days, self.number - 1)
+        return 0 if first is None else self.number - first
+
+    def shares(self, feature: str, days: int, fact: str) -> DataFrame:
+        """Return the counters before the day by `entity`, `role` and one fact: a small frame for many questions."""
+        return self.keep(
+            ("shares", feature, days, fact),
+            lambda: _grouped(self.before(feature, days), list(dict.fromkeys(["entity", "role", fact]))),
+        )
+
+    def keep(self, key: Hashable, read: Callable[[], DataFrame]) -> DataFrame:
+        """Return the frame of that key, made by `read` where this is the first question for it."""
+        if key not in self._kept:
+            self._kept[key] = read()
+        return self._kept[key]
+
+
+def _grouped(frame: DataFrame, keys: list[str]) -> DataFrame:
+    present = [key for key in keys if key in frame]
+    grouped = frame.groupby(present, dropna=False, sort=False, as_index=False)
+    found: DataFrame = grouped.agg(n=("n", "sum"), first=("first", "min"), last=("last", "max"))
+    # Missing texts come back from grouping as nan
+    return (
+        found.astype(dict.fromkeys(present, object))
+        .where(found.notna(), None)
+        .assign(n=found["n"], first=found["first"], last=found["last"], **({} if "role" in present else {"role": None}))
+    )
+
+
+def records(frame: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+class Judge(BaseModel):
+    """A detector with its parameters; `days` is how far its baseline reaches back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: ClassVar[str]
+    days: Days = 90
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features whose counters it judges; windows without any of them are not looked at."""
+        raise NotImplementedError
+
+    def judge(self, day: Day) -> Iterator[Finding]:
+        """Yield what is unusual about the day's windows; called for windows that hold one of the features."""
+        raise NotImplementedError
+
+
+def detector_names() -> tuple[str, ...]:
+    """Return the names of all detectors, in order."""
+    import pkgutil
+
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(import_module(_PACKAGE).__path__)))
+
+
+@cache
+def _detector(name: str) -> type[Judge]:
+    found: type[Judge] = import_module(f"{_PACKAGE}.{name}").DETECTOR
+    return found
+
+
+def read_detector(block: Any) -> Judge:
+    """Return the detector of a rule's block; raise `ValueError` (also pydantic's) where it is not one."""
+    if not isinstance(block, Mapping) or block.get("type") not in detector_names():
+        raise ValueError(f"a detector has a type, one of {', '.join(detector_names())}")
+    parameters = {key: value for key, value in block.items() if key != "type"}
+    return _detector(str(block["type"])).model_validate(parameters)
