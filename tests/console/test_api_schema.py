@@ -60,7 +60,7 @@ def test_the_description_holds_every_route_and_its_refusals(console: Console) ->
     assert "HTTPValidationError" not in str(whole), "refusals look otherwise"
 
 
-@pytest.mark.parametrize("part", ["instances", "coverage", "incidents", "rules"])
+@pytest.mark.parametrize("part", ["instances", "coverage", "search", "incidents", "rules"])
 def test_whatever_is_sent_the_answer_is_as_described(worked: Console, part: str) -> None:
     schema = schemathesis.openapi.from_dict(description(worked))
     known = {name: values(worked.site.store) for name, values in KNOWN.items()}

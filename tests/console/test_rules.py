@@ -223,7 +223,7 @@ def test_a_backtest_counts_what_the_command_counts(worked: Console, monkeypatch:
             cli, ["rules", "backtest", rule, "--from", "2026-11-21T12:00:00Z", "--to", DAY["end"], "--json"]
         )
         assert told.exit_code == 0, told.output
-        wanted = [{**row, "hits": len(row["hits"])} for row in json.loads(told.stdout)]
+        wanted = [{**row, "hits": row["count"]} for row in json.loads(told.stdout)]
         result = shown[-1]["result"]
         assert sorted(result["rows"], key=str) == sorted(
             ({name: row[name] for name in ("instance", "stream", "windows", "hits", "incidents")} for row in wanted),
@@ -233,6 +233,13 @@ def test_a_backtest_counts_what_the_command_counts(worked: Console, monkeypatch:
         assert [line["done"] for line in shown] == list(range(5)), "two days of two instances"
         assert {line["total"] for line in shown} == {4}
     assert worked.site.store.list_changes() == []
+
+
+def test_anomaly_rules_are_shown_and_backtested_with_their_baselines(worked: Console) -> None:
+    [row] = run(worked, "ul-009")[-1]["result"]["rows"]
+    assert row["windows"] == 3
+    assert worked.as_("viewer").get(f"{API}/ul-009").json()["kind"] == "anomaly"
+    assert "Anomaly" in worked.as_("viewer").get("/rules/ul-009").text
 
 
 def test_backtests_keep_to_bounds_and_rights(worked: Console) -> None:

@@ -17,7 +17,8 @@ from sentinelone_collector.console.errors import Refused
 from sentinelone_collector.console.incidents import moment_of
 from sentinelone_collector.console.ports import Right
 from sentinelone_collector.console.routing import in_thread
-from sentinelone_collector.detect import Backtest, backtest
+from sentinelone_collector.detect import Backtest, Hit, backtest
+from sentinelone_collector.detect.backtest import MOST_HITS
 from sentinelone_collector.errors import CollectorError
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.windows import DAY, iso
@@ -28,6 +29,7 @@ _MOST_STEPS = 400
 _MOST_HITS = 200_000
 _SHOWN_HITS = 100
 _slots = threading.BoundedSemaphore(2)
+_Place = tuple[str, str]  # instance, stream
 
 
 class BacktestForm(BaseModel):
@@ -55,24 +57,25 @@ class Tally:
 
     rule: str
     days: Counter[str] = field(default_factory=Counter)
-    _rows: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # windows by instance and stream
-    _hits: dict[tuple[str, str], dict[str, str | None]] = field(default_factory=dict)  # incident by hit
+    _windows: Counter[_Place] = field(default_factory=Counter)
+    _hits: Counter[_Place] = field(default_factory=Counter)
+    _incidents: dict[_Place, set[str]] = field(default_factory=dict)
     _shown: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, results: Sequence[Backtest]) -> None:
         """Take in the results of one step; raise `Refused` (422) where they are too many to be of use."""
         for result in results:
             place = (result.instance, result.stream)
-            self._rows.setdefault(place, [0])[0] += result.windows
-            known = self._hits.setdefault(place, {})
-            for hit in result.hits:
-                if hit.hit_id not in known:
-                    self.days[datetime.fromtimestamp(hit.last_time / 1000, UTC).date().isoformat()] += 1
-                    self._shown.append({"instance": result.instance, "stream": result.stream, **_hit(hit)})
-                known[hit.hit_id] = hit.incident_id
+            self._windows[place] += result.windows
+            self._hits[place] += result.count
+            self._incidents.setdefault(place, set()).update(hit.incident_id for hit in result.hits if hit.incident_id)
+            self.days.update(_day(hit) for hit in result.hits)
+            self._shown += [{"instance": place[0], "stream": place[1], **_hit(hit)} for hit in result.hits]
+            # beyond the hits that are listed nobody knows their incidents
+            if result.count > len(result.hits) or self._hits.total() > _MOST_HITS:
+                count = f"more than {min(_MOST_HITS, MOST_HITS):,} hits"
+                raise Refused(422, f"There are {count}: choose a shorter range, or fewer instances.")
         self._shown = sorted(self._shown, key=lambda hit: (-hit["last_time"], hit["hit_id"]))[:_SHOWN_HITS]
-        if sum(map(len, self._hits.values())) > _MOST_HITS:
-            raise Refused(422, f"More than {_MOST_HITS:,} hits: choose a shorter range, or fewer instances.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return rows as `s1c rules backtest` counts them, hits by day, and the latest hits."""
@@ -80,16 +83,20 @@ class Tally:
             {
                 "instance": place[0],
                 "stream": place[1],
-                "windows": windows,
-                "hits": len(self._hits[place]),
-                "incidents": len(set(self._hits[place].values()) - {None}),
+                "windows": self._windows[place],
+                "hits": self._hits[place],
+                "incidents": len(self._incidents[place]),
             }
-            for place, (windows,) in sorted(self._rows.items())
+            for place in sorted(self._windows)
         ]
         return {"rule": self.rule, "rows": rows, "days": dict(sorted(self.days.items())), "latest": self._shown}
 
 
-def _hit(hit: Any) -> dict[str, Any]:
+def _day(hit: Hit) -> str:
+    return datetime.fromtimestamp(hit.last_time / 1000, UTC).date().isoformat()
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
     plain = msgspec.to_builtins(hit)
     names = ("hit_id", "incident_id", "level", "summary", "time", "last_time", "attacker", "victim", "event_count")
     return {name: plain[name] for name in names}
@@ -123,7 +130,8 @@ def _days(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
 
 def run_step(ctx: Context, rule: str, step: Step, ruleset: Any) -> list[Backtest]:
     """Run one step, as `s1c rules backtest` does."""
-    return backtest(rule, [step.instance], step.start, step.end, lake=ctx.site.lake, ruleset=ruleset)
+    site = ctx.site
+    return backtest(rule, [step.instance], step.start, step.end, lake=site.lake, store=site.store, ruleset=ruleset)
 
 
 async def lines(

@@ -60,9 +60,9 @@ def find_rule(ctx: Context, name: str) -> Rule:
 
 def kind_of(rule: Rule) -> str:
     """Return how a rule finds: `event`, `correlation` or `anomaly`."""
-    if rule.correlation is not None:
-        return "correlation"
-    return "anomaly" if "detector" in rule.document else "event"
+    if rule.judge is not None:
+        return "anomaly"
+    return "event" if rule.correlation is None else "correlation"
 
 
 def rule_row(rule: Rule) -> dict[str, Any]:

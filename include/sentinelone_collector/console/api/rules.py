@@ -87,7 +87,7 @@ def test(rule_id: str, ctx: Ctx) -> dict[str, Any]:
     return plain | {"passed": result.passed, "message": words}
 
 
-_LINES = {
+_LINES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Lines of JSON: `done` of `total` while it works, at the end `result`, or `error`.",
         "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
@@ -95,7 +95,7 @@ _LINES = {
 }
 
 
-@router.post("/{rule_id}/backtest", response_class=StreamingResponse, responses=_LINES)  # type: ignore[arg-type]
+@router.post("/{rule_id}/backtest", response_class=StreamingResponse, responses=_LINES)
 async def run_backtest(rule_id: str, form: BacktestForm, ctx: Ctx, request: Request) -> StreamingResponse:
     """Say what a rule would have raised in a range of time, over the lake; nothing is written.
 
