@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa  # noqa: TID253  # a test's own process may load it
+import pyarrow.parquet as pq  # noqa: TID253  # as above
 import pytest
 from fastapi import HTTPException, Request
 from starlette.testclient import TestClient
 
 from sentinelone_collector.console import Backfill, DagState, Ports, Refused, Right, Run, User, create_app
+from sentinelone_collector.console.catalogue import ruleset_of
+from sentinelone_collector.detect import tag
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances import Connection, Instance, write_instance
-from sentinelone_collector.lake import Receipt, ReceiptWindow, write_receipt
+from sentinelone_collector.lake import Receipt, ReceiptWindow, object_key, write_receipt
+from sentinelone_collector.normalize.schema import event_schema
 from sentinelone_collector.pipeline import Installation
 from sentinelone_collector.settings import Settings
 from sentinelone_collector.store import open_store
@@ -30,6 +36,7 @@ _ROLES: Mapping[str, frozenset[Right]] = {
     "user": frozenset({Right.VIEW, Right.RUN, Right.PAUSE}),
     "op": frozenset(Right),
     "stranger": frozenset(),
+    "elsewhere": frozenset(Right),  # but not for `emea`
 }
 
 
@@ -145,7 +152,8 @@ def authenticate(request: Request) -> User:
     role = request.headers.get("x-role")
     if role is None:
         raise HTTPException(401, "Not authenticated")
-    return User(role, lambda right, _: right in _ROLES[role])
+    hidden = "sentinelone__emea" if role == "elsewhere" else None
+    return User(role, lambda right, dag: right in _ROLES[role] and (dag is None or dag != hidden))
 
 
 @pytest.fixture(scope="session")
@@ -175,3 +183,88 @@ def console(tmp_path: Path, migrated: Path) -> Iterator[Console]:
     with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
         yield Console(site, airflow, client)
     site.store.close()
+
+
+ZERO = NOW.replace(hour=0)
+HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}</script>"
+
+
+def put_events(site: Installation, instance: Instance, rows: list[dict[str, Any]], hours: Collection[int]) -> None:
+    """Write the events of windows of an hour and tag them, as their tasks do; rows are those of the events' schema."""
+    windows = [instance.calendar.window_at(ZERO.replace(hour=hour)) for hour in hours]
+    for window in windows:
+        inside = [row for row in rows if datetime.fromtimestamp(row["time"] / 1000, UTC) in window]
+        with site.lake.scratch() as folder:
+            path = folder / "events.parquet"
+            ordered = sorted(inside, key=lambda row: (row["time"], row["metadata"]["uid"]))
+            table = pa.Table.from_pylist(ordered, schema=event_schema())
+            pq.write_table(table, path, row_group_size=4)
+            site.lake.put(object_key("events", instance.slug, "activities", window), path)
+    for window in windows:
+        tag(
+            instance,
+            "activities",
+            window,
+            console="usea1-example.sentinelone.net",
+            lake=site.lake,
+            store=site.store,
+            ruleset=ruleset_of(site),
+            now=site.now,
+        )
+
+
+def event(uid: str, at: datetime, code: str, **names: Any) -> dict[str, Any]:
+    """Return one event's row; `names` are `actor`, `user` and `ip`."""
+    row: dict[str, Any] = {
+        "time": int(at.timestamp() * 1000),
+        "metadata": {"uid": uid, "event_code": code, "labels": []},
+        "message": f"what {uid} says",
+        "raw_data": json.dumps({"id": uid, "secret": f"record-of-{uid}"}),
+    }
+    if "actor" in names:
+        row["actor"] = {"user": {"name": names["actor"]}}
+    if "user" in names:
+        row["user"] = {"name": names["user"]}
+    if "ip" in names:
+        row["src_endpoint"] = {"ip": names["ip"]}
+    return row
+
+
+def story() -> list[dict[str, Any]]:
+    """Return what the worked console holds: three deletions, one with a hostile name, and a guessed password."""
+    deleted = [
+        event("d1", ZERO.replace(hour=8, minute=1), "25", actor="ann", user="bob"),
+        event("d2", ZERO.replace(hour=8, minute=30), "25", actor="cid", user="dora"),
+        event("d3", ZERO.replace(hour=9, minute=5), "25", actor=HOSTILE, user=f"v{HOSTILE}"),
+    ]
+    first = ZERO.replace(hour=9, minute=56)
+    guesses = [
+        event(f"g{n}", first + timedelta(seconds=40 * n), "133", user="eve", ip="203.0.113.9") for n in range(10)
+    ]
+    other = [event(f"o{n}", first + timedelta(seconds=n), "27", user="mia", ip="192.0.2.7") for n in range(30)]
+    return [*deleted, *guesses, *other]
+
+
+_WORKED = {"name": "Application emea", "live_since": ZERO, "every": "1h"}
+
+
+@pytest.fixture(scope="session")
+def worked_home(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
+    """Fill a lake and a store once, through the tasks' own functions."""
+    home = tmp_path_factory.mktemp("worked")
+    shutil.copy(migrated, home / "s1c.db")
+    settings = Settings.from_environment({"S1C_LAKE": str(home / "lake"), "S1C_INSTANCES": str(home / "instances.d")})
+    site = Installation(settings, now=lambda: NOW)
+    instance = Instance.model_validate({"slug": "emea", "connection_id": "sentinelone_emea", **_WORKED})
+    put_events(site, instance, story(), range(8, 11))
+    site.store.close()
+    return home
+
+
+@pytest.fixture
+def worked(console: Console, tmp_path: Path, worked_home: Path) -> Console:
+    """The console over a lake and a store with four incidents of the instance `emea`."""
+    shutil.copy(worked_home / "s1c.db", tmp_path / "s1c.db")
+    shutil.copytree(worked_home / "lake", tmp_path / "lake", dirs_exist_ok=True)
+    console.register(**_WORKED)
+    return console

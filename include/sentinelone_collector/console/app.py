@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from sentinelone_collector import __version__
 from sentinelone_collector.console.context import Context
+from sentinelone_collector.console.describing import described
 from sentinelone_collector.console.errors import Refused
 from sentinelone_collector.console.listing import api_modules, page_modules
 from sentinelone_collector.console.ports import Ports, Right, User
@@ -64,10 +65,7 @@ def create_app(ports: Ports) -> FastAPI:
 
 async def _description(request: Request) -> JSONResponse:
     """Describe the JSON API (OpenAPI)."""
-    whole = dict(request.app.openapi())
-    whole["paths"] = {path: verbs for path, verbs in whole["paths"].items() if path.startswith("/api/")}
-    whole["servers"] = [{"url": str(request.scope.get("root_path", ""))}]
-    return JSONResponse(whole)
+    return JSONResponse(described(request.app.openapi(), str(request.scope.get("root_path", ""))))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sentinelone_collector.instances.inventory import rewrite_instance
 from sentinelone_collector.source import ConsoleCheck
 from sentinelone_collector.store import Change
 
-__all__ = ["add", "edit", "file_version", "remove", "rotate"]
+__all__ = ["add", "change", "edit", "file_version", "remove", "rotate"]
 
 _LOCK = "console-instances"
 _WRONG = "Some fields are not right."
@@ -153,13 +154,25 @@ def edit(ctx: Context, slug: str, form: EditForm) -> dict[str, Any]:
         tried = try_console(ctx, ctx.site.connection_for(new.connection_id), new.streams, new.scope)
         tried.refuse()
         remember(ctx, new, tried.check)
+    return change(ctx, slug, lambda _: new, action="edit", done="is changed", version=form.version)
+
+
+def change(
+    ctx: Context, slug: str, make: Callable[[Instance], Instance], *, action: str, done: str, version: str = ""
+) -> dict[str, Any]:
+    """Replace an inventory file by what `make` gives for the instance as it is on disk now.
+
+    Raise `Refused` (409) where the file is no longer that `version`. Where the folder can't be written, the answer
+    holds the file to commit.
+    """
     folder = ctx.site.settings.instances
     with ctx.site.store.lock(_LOCK):
-        if form.version and form.version != file_version(folder / f"{slug}.yaml"):
+        if version and version != file_version(folder / f"{slug}.yaml"):
             raise Refused(409, "The file was changed by somebody else meanwhile; load the page again.")
+        new = make(ctx.instance(slug))
         written = _written(lambda: rewrite_instance(folder, new, now=ctx.now()))
-        ctx.audit("edit" if written else "edit (to commit)", slug, dump_instance(new))
-    return _answer(ctx, new, written=written, done="is changed")
+        ctx.audit(action if written else f"{action} (to commit)", slug, dump_instance(new))
+    return _answer(ctx, new, written=written, done=done)
 
 
 def rotate(ctx: Context, slug: str, token: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -13,10 +13,10 @@ from anyio.lowlevel import RunVar
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-__all__ = ["new_router"]
+__all__ = ["in_thread", "new_router"]
 
 _THREADS = 12
-
+_T = TypeVar("_T")
 
 _limiters: RunVar[anyio.CapacityLimiter] = RunVar("sentinelone_console_threads")
 
@@ -31,6 +31,11 @@ def _limiter() -> anyio.CapacityLimiter:
         return _limiters.get()
 
 
+async def in_thread(function: Callable[..., _T], *args: Any) -> _T:
+    """Run a function that may block in one of the console's threads."""
+    return await anyio.to_thread.run_sync(functools.partial(function, *args), limiter=_limiter())
+
+
 class _Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, _threaded(endpoint), **options)
@@ -42,7 +47,7 @@ def _threaded(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(endpoint)
     async def run(*args: Any, **values: Any) -> Any:
-        return await anyio.to_thread.run_sync(functools.partial(endpoint, *args, **values), limiter=_limiter())
+        return await in_thread(functools.partial(endpoint, *args, **values))
 
     return run
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from sentinelone_collector.store.changes import Change, InstanceCheck
 from sentinelone_collector.store.incidents import CLOSE_REASONS, STATUSES, Event, Incident, IncidentHit, Note
 from sentinelone_collector.store.opening import open_store
+from sentinelone_collector.store.overview import SORTS, IncidentFilter, Overview
 from sentinelone_collector.store.store import Store
 
 __all__ = [
     "CLOSE_REASONS",
+    "SORTS",
     "STATUSES",
     "Change",
     "Event",
     "Incident",
+    "IncidentFilter",
     "IncidentHit",
     "InstanceCheck",
     "Note",
+    "Overview",
     "Store",
     "open_store",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,13 +24,14 @@ from sentinelone_collector.errors import UsageError
 from sentinelone_collector.store.incidents import Event, Incident, IncidentHit, Note
 from sentinelone_collector.store.tables import history, hits, incidents, notes
 
-__all__ = ["conditions", "counts", "listed", "resolve", "whole"]
+__all__ = ["conditions", "counts", "listed", "present_status", "resolve", "whole"]
 
 _ID = re.compile(r"[0-9a-f]{6,32}")
 _SHOWN_HITS = 1000
 
 
-def _present_status(now: str) -> ColumnElement[str]:
+def present_status(now: str) -> ColumnElement[str]:
+    """Return the status of now: a snooze that has run out reads open."""
     woken = and_(incidents.c.status == "snoozed", incidents.c.snooze_until <= now)
     return case((woken, "open"), else_=incidents.c.status)
 
@@ -48,17 +49,38 @@ def conditions(
     since: datetime | None,
     until: datetime | None,
     superseded: bool,
+    kind: str | None = None,
+    attacker: str | None = None,
+    victim: str | None = None,
+    assignee: str | None = None,
+    technique: str | None = None,
+    instances: Collection[str] | None = None,
 ) -> list[ColumnElement[bool]]:
-    """Return the filters as conditions; raise `UsageError` for an unknown level."""
+    """Return the filters as conditions; raise `UsageError` for an unknown level.
+
+    `attacker` and `victim` are looked for, `technique` is an ATT&CK 18 id; of incidents of many instances, one of
+    `instances` is enough.
+    """
     if level not in {None, *LEVELS}:
         raise UsageError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
     table = incidents.c
     found: list[ColumnElement[bool]] = [] if superseded else [table.superseded.is_(False)]
-    for column, value in ((table.family, family), (table.classification, classification), (table.rule_id, rule)):
-        if value is not None:
-            found.append(column == value)
+    exact = (
+        (table.family, family),
+        (table.classification, classification),
+        (table.rule_id, rule),
+        (table.kind, kind),
+        (table.assignee, assignee),
+    )
+    found += [column == value for column, value in exact if value is not None]
+    inside = ((table.attacker, attacker), (table.victim, victim))
+    found += [column.icontains(value, autoescape=True) for column, value in inside if value]
+    if technique is not None:
+        found.append(table.attacks.contains(json.dumps(technique), autoescape=True))
+    if instances is not None:
+        found.append(exists().where(hits.c.incident_id == table.id, hits.c.instance.in_(sorted(instances))))
     if status is not None:
-        found.append(_present_status(now) == status)
+        found.append(present_status(now) == status)
     if level is not None:
         found.append(table.severity_id > LEVELS.index(level))
     if instance is not None:
@@ -74,13 +96,19 @@ def conditions(
 
 
 def listed(
-    connection: Connection, filters: Sequence[ColumnElement[bool]], *, now: str, limit: int, offset: int
+    connection: Connection,
+    filters: Sequence[ColumnElement[bool]],
+    *,
+    now: str,
+    limit: int,
+    offset: int,
+    order: Sequence[ColumnElement[Any]] = (),
 ) -> list[Incident]:
-    """Return the incidents that pass the filters, the latest first."""
+    """Return the incidents that pass the filters, in this order or the latest first."""
     query = (
-        select(incidents, _present_status(now).label("present"))
+        select(incidents, present_status(now).label("present"))
         .where(*filters)
-        .order_by(incidents.c.last_seen.desc(), incidents.c.id)
+        .order_by(*(order or (incidents.c.last_seen.desc(),)), incidents.c.id)
         .limit(limit)
         .offset(offset)
     )
@@ -99,7 +127,7 @@ def listed(
 
 def counts(connection: Connection, *, now: str) -> dict[str, int]:
     """Return the number of incidents by present status."""
-    status = _present_status(now).label("present")
+    status = present_status(now).label("present")
     query = select(status, func.count()).where(incidents.c.superseded.is_(False)).group_by(status)
     found = {row[0]: row[1] for row in connection.execute(query)}
     return {name: found.get(name, 0) for name in ("open", "snoozed", "closed")}
@@ -121,7 +149,7 @@ def resolve(connection: Connection, incident_id: str) -> str:
 def whole(connection: Connection, incident_id: str, *, now: str) -> Incident:
     """Return one incident with its latest hits, its notes and its history."""
     found = resolve(connection, incident_id)
-    query = select(incidents, _present_status(now).label("present")).where(incidents.c.id == found)
+    query = select(incidents, present_status(now).label("present")).where(incidents.c.id == found)
     row = connection.execute(query).mappings().one()
     of_incident = (
         select(hits)

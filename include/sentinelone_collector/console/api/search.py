@@ -93,7 +93,15 @@ def event(ctx: Ctx, key: _Text, uid: _Text) -> Response:
     return _Answer({"event": found, "raw": raw, "hits": related_hits(ctx.site.lake, key, uid)})
 
 
-@router.get("/export")
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file.",
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "application/x-ndjson")},
+    }
+}
+
+
+@router.get("/export", response_class=StreamingResponse, responses=_FILES)
 def export(ctx: Ctx, link: Annotated[_ExportLink, Query()]) -> Response:
     """Return all events that match, newest first: CSV of what the list shows, or NDJSON of whole events."""
     asked = read_search(ctx, link.model_dump(by_alias=True))
