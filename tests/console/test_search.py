@@ -94,7 +94,7 @@ def test_counts_add_up(filled: Console) -> None:
 
 def test_a_row_opens_to_the_event_and_the_raw_record(filled: Console) -> None:
     row = get(filled, "/api/search", q='"number 5"').json()["rows"][0]
-    found = get(filled, "/api/search/event", key=row["key"], uid=row["uid"]).json()
+    found = get(filled, "/api/search/event", "op", key=row["key"], uid=row["uid"]).json()
     assert found["event"]["message"] == "login number 5"
     assert json.loads(found["raw"]) == {"n": 5}
     assert found["hits"] == []
@@ -105,6 +105,17 @@ def test_a_row_opens_to_the_event_and_the_raw_record(filled: Console) -> None:
 @pytest.mark.parametrize("key", ["../../secret", "raw/instance=emea", "events/../x", ""])
 def test_no_other_object_can_be_opened(filled: Console, key: str) -> None:
     assert get(filled, "/api/search/event", key=key, uid="u1").status_code == 404
+
+
+def test_records_are_shown_to_those_only_who_may_start_runs(filled: Console) -> None:
+    row = get(filled, "/api/search", q='"number 5"').json()["rows"][0]
+    found = get(filled, "/api/search/event", "viewer", key=row["key"], uid=row["uid"]).json()
+    assert found["event"]["message"] == "login number 5"
+    assert found["raw"] is None
+    for role, count in (("viewer", 0), ("op", 60)):
+        lines = get(filled, "/api/search/export", role, q="login", format="ndjson").text.splitlines()
+        assert len(lines) == 60
+        assert sum("raw_data" in json.loads(line) for line in lines) == count
 
 
 def test_exports_hold_everything(filled: Console) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 import msgspec
 
@@ -45,8 +46,16 @@ def _cell(value: str | None) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def ndjson_lines(lake: Storage, batches: Iterable[Sequence[Row]]) -> Iterator[bytes]:
-    """Yield whole OCSF events, one a line; raises as `whole_events` does."""
+def ndjson_lines(
+    lake: Storage, batches: Iterable[Sequence[Row]], *, shows_raw: Callable[[str], bool] = lambda _: True
+) -> Iterator[bytes]:
+    """Yield whole OCSF events, one a line; raises as `whole_events` does.
+
+    `shows_raw` says of an instance whether its events keep the record's text, which may hold secrets.
+    """
+    shown = cache(shows_raw)
     for rows in batches:
-        for _, event in whole_events(lake, rows):
+        for row, event in whole_events(lake, rows):
+            if not shown(row.instance):
+                event.pop("raw_data", None)
             yield msgspec.json.encode(event) + b"\n"

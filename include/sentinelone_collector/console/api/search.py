@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from sentinelone_collector.console.context import Context, Ctx
 from sentinelone_collector.console.errors import Refused
+from sentinelone_collector.console.ports import Right
 from sentinelone_collector.console.routing import new_router
 from sentinelone_collector.console.searching import PAGE, budget, read_search
 from sentinelone_collector.lake import parse_key
@@ -86,10 +87,11 @@ def counts(ctx: Ctx, link: Annotated[_Link, Query()]) -> Response:
 
 @router.get("/event")
 def event(ctx: Ctx, key: _Text, uid: _Text) -> Response:
-    """Return one event, the record it was made from as the console sent it, and the hits that name it."""
-    _check_seen(ctx, key)
+    """Return one event and the hits that name it, with the text of its record for those who may start runs."""
+    instance = _instance_of(ctx, key)
     found = read_event(ctx.site.lake, key, uid)
-    raw = found.pop("raw_data", "")
+    text = found.pop("raw_data", "")
+    raw = text if ctx.may(Right.RUN, instance) else None
     return _Answer({"event": found, "raw": raw, "hits": related_hits(ctx.site.lake, key, uid)})
 
 
@@ -103,13 +105,20 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/export", response_class=StreamingResponse, responses=_FILES)
 def export(ctx: Ctx, link: Annotated[_ExportLink, Query()]) -> Response:
-    """Return all events that match, newest first: CSV of what the list shows, or NDJSON of whole events."""
+    """Return all events that match, newest first: CSV of what the list shows, or NDJSON of whole events.
+
+    `raw_data` is in events of instances whose runs the user may start.
+    """
     asked = read_search(ctx, link.model_dump(by_alias=True))
     site, kind = ctx.site, link.format
     site.search.ensure(asked.scope, budget=budget())
     batches = site.search.rows(asked.query, asked.scope, budget=budget())
     lines: Iterator[Any]
-    lines = csv_lines(batches) if kind is Format.CSV else ndjson_lines(site.lake, batches)
+    lines = (
+        csv_lines(batches)
+        if kind is Format.CSV
+        else ndjson_lines(site.lake, batches, shows_raw=lambda slug: ctx.may(Right.RUN, slug))
+    )
     first: list[Any] = list(islice(lines, 1))  # what can't be read is said before the file begins
     media = "text/csv; charset=utf-8" if kind is Format.CSV else "application/x-ndjson"
     name = f"sentinelone-search.{kind.value}"
@@ -118,8 +127,8 @@ def export(ctx: Ctx, link: Annotated[_ExportLink, Query()]) -> Response:
     )
 
 
-def _check_seen(ctx: Context, key: str) -> None:
+def _instance_of(ctx: Context, key: str) -> str:
     place = parse_key(key)
     if place is None or place.part != "events":
         raise Refused(404, "There is no such event; take the key from a search's result.")
-    ctx.instance(place.instance)
+    return ctx.instance(place.instance).slug

@@ -92,7 +92,7 @@ function hitList(hits) {
 function opened(found) {
   const views = {
     "Event": element("pre", { tabindex: "0" }, JSON.stringify(found.event, null, 2)),
-    "Raw record": element("pre", { tabindex: "0" }, found.raw),
+    "Raw record": element("pre", { tabindex: "0" }, found.raw ?? "Records may hold secrets: they are shown to those who may start DAG runs."),
     [`Related hits (${found.hits.length})`]: hitList(found.hits),
   };
   const tabs = element("div", { class: "tabs", role: "group", "aria-label": "Show" });
