@@ -61,7 +61,8 @@ def test_hits_come_back_as_they_were_in_a_file_of_the_frozen_schema(
 def one_hit(**more: Any) -> Hit:
     values: dict[str, Any] = dict.fromkeys(Hit.__struct_fields__, "x")
     values |= dict.fromkeys(("severity_id", "event_count", "time", "last_time", "bucket"), 1)
-    values |= {"visibility": "incident", "kind": "event", "event_uids": ("u",), "attacks": (), "attacks_v19": ()}
+    values |= {"visibility": "incident", "kind": "event", "event_uids": ("u",), "analysis": None}
+    values |= dict.fromkeys(("attacks", "attacks_v19"), ())
     return Hit(**(values | more))
 
 

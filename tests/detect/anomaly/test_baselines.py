@@ -224,7 +224,7 @@ def test_two_processes_at_once_end_in_the_same_hits_and_incidents(many: Ruleset,
     chosen_rules(tmp_path / "rules", ALL)
     World(tmp_path, many).store.close()
     context = multiprocessing.get_context("fork")
-    shares = [SOME[::-2], SOME[::2]]
+    shares = [SOME[1::2], SOME[::2]]
     processes = [
         context.Process(target=_share, args=(tmp_path, share if n else share[::-1])) for n, share in enumerate(shares)
     ]
@@ -271,7 +271,8 @@ def test_a_backtest_finds_what_tagging_did(make_world: Any, few: Ruleset) -> Non
     (result,) = backtest(
         "ul-010", [world.instance], START, START + DAYS * DAY, lake=world.lake, store=world.store, ruleset=few
     )
-    assert [hit.hit_id for hit in result.hits if hit.incident_id] == [hit.hit_id for hit in anomalies(world)]
+    found = [(hit.event_uids, hit.analysis) for hit in result.hits if hit.incident_id]
+    assert found == [(hit.event_uids, hit.analysis) for hit in anomalies(world)] != []
     with pytest.raises(UsageError, match="store"):
         backtest("ul-010", [world.instance], START, START + DAY, lake=world.lake, ruleset=few)
 

@@ -64,7 +64,7 @@ def number(count: int, one: str, many: str | None = None) -> str:
 
 def percent(share: float) -> str:
     """Return a share in percent, exact enough for small ones."""
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.3g} %"
 
 
 def hour(slot: float) -> str:
