@@ -69,7 +69,7 @@ class Visitor:
         self.page.get_by_role("link", name="SentinelOne", exact=True).click()
         self.page.wait_for_url("**/plugin/sentinelone")
         frame = self.page.frame_locator("iframe")
-        frame.get_by_role("heading", level=1).wait_for()
+        frame.locator("body[data-ready]").wait_for()
         return frame
 
 
@@ -90,6 +90,7 @@ def test_a_new_user_adds_an_instance_and_sees_it_collect(
     admin = Visitor(chromium, site, "admin")
     frame = admin.open()
     frame.get_by_role("link", name="Add an application").click()
+    frame.locator("body[data-ready] form[data-api]").first.wait_for()
     frame.get_by_label("Application name").fill(HOSTILE)
     frame.get_by_label("Short name").fill("gamma")
     frame.get_by_label("SentinelOne domain").fill("https://evil.example")
@@ -128,7 +129,7 @@ def test_a_gap_is_seen_and_collected_again(site: Site, chromium: Any) -> None:
     frame.get_by_role("link", name="Coverage", exact=True).first.click()
     frame.get_by_label("Application").select_option("beta")
     # the choice loads the page anew: until then the fields below are those of the first application
-    frame.locator('option[value="beta"][selected]').wait_for(state="attached")
+    frame.locator('body[data-ready] option[value="beta"][selected]').wait_for(state="attached")
     assert olga.page.frames[-1].evaluate("document.documentElement.classList.contains('dark')")
     # the list of older windows is some minutes old at most; a new process, or time, shows the gap
     frame.get_by_text("Collect a range again").click()

@@ -193,7 +193,7 @@ def in_order(many: Ruleset, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @settings(
-    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data())
 def test_any_order_of_windows_with_repeats_gives_the_same_hits_and_incidents(

@@ -164,3 +164,6 @@ for (const part of document.querySelectorAll("[data-refresh][id]")) {
 }
 
 localTimes();
+
+// Until then a form would be sent by the browser itself, to the page and not to the API.
+document.body.dataset.ready = "";
