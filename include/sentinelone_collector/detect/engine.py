@@ -231,8 +231,13 @@ def _test(connection: Any, ruleset: Ruleset, rules: Sequence[Rule]) -> None:
     connection.execute("DROP TABLE passed")
 
 
-def _read_by(ruleset: Ruleset, detectors: Iterable[Detector]) -> list[Rule]:
-    """Return the base rules whose matches the detectors read: all of them where one does not say which."""
+def _read_by(ruleset: Ruleset, detectors: Iterable[Detector], verdicts: Mapping[int, Sequence[Verdict]]) -> list[Rule]:
+    """Return the base rules whose matches the detectors read: all of them where one does not say which.
+
+    What anomaly rules judge is most of all events, and is read only where there is a verdict of theirs.
+    """
+    judged = {one.rule for found in verdicts.values() for one in found}
+    rules = [rule for rule in ruleset if rule.judge is None or rule.name in judged]
     names: set[str] = set()
     for detector in detectors:
         if isinstance(detector, EventRules):
@@ -240,8 +245,8 @@ def _read_by(ruleset: Ruleset, detectors: Iterable[Detector]) -> list[Rule]:
         elif detector.rule is not None:
             names |= {detector.rule.name, *ruleset.below(detector.rule.name)}
         else:
-            return list(ruleset)
-    return [rule for rule in ruleset if rule.name in names]
+            return rules
+    return [rule for rule in rules if rule.name in names]
 
 
 def _ms(moment: Any) -> int:
@@ -330,16 +335,18 @@ def find_hits(
     """
     connection = open_engine()
     try:
-        attached = [match(connection, ruleset, events, _read_by(ruleset, detectors))]
-        scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=verdicts())
+        said = verdicts()
+        attached = [match(connection, ruleset, events, _read_by(ruleset, detectors, said))]
+        scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=said)
         influence = max((one.reach for one in detectors if one.matters(scene)), default=timedelta(0))
         # What looks at nothing but the events at hand needs no earlier ones
         ending = [one for one in detectors if one.reach and one.may_end(scene)]
         if earlier is not None and ending:
             more = earlier(max(one.reach for one in ending))
             if more is not None:
-                attached.append(match(connection, ruleset, more, _read_by(ruleset, ending)))
-                scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=verdicts())
+                said = verdicts()
+                attached.append(match(connection, ruleset, more, _read_by(ruleset, ending, said)))
+                scene = Scene(connection, ruleset, console, events=tuple(attached), verdicts=said)
         chosen = [one for one in detectors if not one.reach or one in ending]
         return Looked([found for one in chosen for found in one.find(scene, wanted)], influence)
     finally:
