@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sentinelone_collector.detect.tag import events_between
@@ -64,40 +63,15 @@ def _windows(lake: Storage, instance: str, stream: str, first: int, last: int) -
 def _events(lake: Storage, key: str, wanted: set[str], span: tuple[int, int]) -> dict[str, dict[str, Any]]:
     import pyarrow as pa
 
+    from sentinelone_collector.normalize.columns import events_with_ids
+
     with lake.local(key) as path:
         if path is None:
             return {}
         try:
-            return {event["metadata"]["uid"]: event for event in _chosen(path, wanted, span)}
+            return {event["metadata"]["uid"]: event for event in events_with_ids(path, wanted, span)}
         except (pa.ArrowException, KeyError, OSError) as error:
             first = iso(datetime.fromtimestamp(span[0] / 1000, UTC))
             raise LakeError(
                 f"{lake.url}/{key} is no file of events ({error}); collect the window at {first} again"
             ) from error
-
-
-def _chosen(path: Path, wanted: set[str], span: tuple[int, int]) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from sentinelone_collector.normalize.columns import iter_events
-
-    ids = pa.array(sorted(wanted), pa.string())
-    with pq.ParquetFile(path) as file:
-        for number in range(file.num_row_groups):
-            if _outside(file.metadata.row_group(number), span):
-                continue
-            names: Any = file.read_row_group(number, columns=["metadata.uid"]).column("metadata").combine_chunks()
-            mask: Any = pc.is_in(names.field("uid"), value_set=ids)  # type: ignore[attr-defined, unused-ignore]
-            if pc.any(mask).as_py():  # type: ignore[attr-defined, unused-ignore]
-                yield from iter_events(file.read_row_group(number).filter(mask).combine_chunks())
-
-
-def _outside(group: Any, span: tuple[int, int]) -> bool:
-    """Say whether the statistics of a row group rule out that an event of it happened in the span."""
-    columns = (group.column(number) for number in range(group.num_columns))
-    times = next((column for column in columns if column.path_in_schema == "time"), None)
-    if times is None or times.statistics is None or not times.statistics.has_min_max:
-        return False
-    return bool(times.statistics.max < span[0] or times.statistics.min > span[1])

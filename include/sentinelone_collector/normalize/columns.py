@@ -6,7 +6,7 @@ dicts, or of tuples with all attributes in the order of the schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from sentinelone_collector.normalize.schema import declared, json_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["JOINED", "FlatRow", "Row", "flat", "iter_events", "to_event"]
+__all__ = ["JOINED", "FlatRow", "Row", "events_with_ids", "flat", "iter_events", "to_event"]
 
 JOINED: Final = "observables"
 """The attribute whose lists add up: those of a row's parts in their order, then its own."""
@@ -107,6 +107,35 @@ def iter_events(source: Path | str | pa.Table) -> Iterator[dict[str, Any]]:
     else:
         for batch in source.to_batches(max_chunksize=_BATCH):
             yield from _batch_events(batch)
+
+
+def events_with_ids(path: Path, uids: Collection[str], span: tuple[int, int] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield those events of a file that have one of the ids; one row group in memory at a time.
+
+    With a span of epoch milliseconds, both inclusive, row groups are left out whose times rule out an event of it.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted = pa.array(sorted(uids), pa.string())
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            if span is not None and _outside(file.metadata.row_group(number), span):
+                continue
+            names: Any = file.read_row_group(number, columns=["metadata.uid"]).column("metadata").combine_chunks()
+            mask: Any = pc.is_in(names.field("uid"), value_set=wanted)
+            if pc.any(mask).as_py():
+                yield from iter_events(file.read_row_group(number).filter(mask).combine_chunks())
+
+
+def _outside(group: Any, span: tuple[int, int]) -> bool:
+    """Say whether the statistics of a row group rule out that an event of it happened in the span."""
+    columns = (group.column(number) for number in range(group.num_columns))
+    times = next((column for column in columns if column.path_in_schema == "time"), None)
+    if times is None or times.statistics is None or not times.statistics.has_min_max:
+        return False
+    return bool(times.statistics.max < span[0] or times.statistics.min > span[1])
 
 
 def _batch_events(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

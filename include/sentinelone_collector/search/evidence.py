@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sentinelone_collector.errors import LakeError, UsageError
 from sentinelone_collector.lake import ParsedKey, Storage, object_key, parse_key
-from sentinelone_collector.normalize.columns import iter_events
+from sentinelone_collector.normalize.columns import events_with_ids
 from sentinelone_collector.search.results import Row
 
 __all__ = ["read_event", "read_events", "related_hits", "whole_events"]
@@ -43,24 +42,9 @@ def read_events(lake: Storage, key: str, uids: Collection[str]) -> dict[str, dic
         if path is None:
             return {}
         try:
-            return {event["metadata"]["uid"]: event for event in _chosen(path, uids)}
+            return {event["metadata"]["uid"]: event for event in events_with_ids(path, uids)}
         except (pa.ArrowException, KeyError, OSError) as error:
             raise LakeError(f"{lake.url}/{key} is no file of events ({error}); collect its window again") from error
-
-
-def _chosen(path: Path, uids: Collection[str]) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    wanted = pa.array(list(uids), pa.string())
-    mask: Any
-    with pq.ParquetFile(path) as file:
-        for number in range(file.num_row_groups):
-            names: Any = file.read_row_group(number, columns=["metadata.uid"]).column("metadata").combine_chunks()
-            mask = pc.is_in(names.field("uid"), value_set=wanted)
-            if pc.any(mask).as_py():
-                yield from iter_events(file.read_row_group(number).filter(mask).combine_chunks())
 
 
 def whole_events(lake: Storage, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Any]]]:
