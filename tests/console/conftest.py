@@ -97,7 +97,7 @@ class FakeAirflow:
         return new
 
     def backfills(self, dag_id: str) -> list[Backfill]:
-        return [each for each in self.all_backfills if each.dag_id == dag_id]
+        return [each for each in reversed(self.all_backfills) if each.dag_id == dag_id]
 
 
 @dataclass

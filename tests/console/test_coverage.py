@@ -75,6 +75,23 @@ def test_a_range_is_collected_by_a_backfill_of_its_windows(covered: Console) -> 
     assert (change.user, change.action, change.target) == ("user", "collect range", "emea")
 
 
+def test_a_range_before_the_collection_is_collected_and_then_shown(
+    covered: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentinelone_collector.console.receipts._RECENT_SECONDS", -1.0)
+    client, day = covered.as_("user"), timedelta(days=1)
+    assert client.get("/api/coverage/emea/gaps").json()[-1]["state"] == "failed"
+    answer = client.post("/api/coverage/emea/collect", json={"start": iso(BEGIN - 3 * day), "end": iso(BEGIN - day)})
+    assert answer.status_code == 202
+    (backfill,) = covered.airflow.all_backfills
+    assert (backfill.start, backfill.end) == (BEGIN - 3 * day, BEGIN - 2 * day)
+    instance = covered.site.inventory.get("emea")
+    write_receipt_of(covered.site, instance, instance.calendar.window_at(backfill.start))
+    rows = client.get("/api/coverage/emea", params={"start": iso(BEGIN - 3 * day), "end": iso(BEGIN)}).json()
+    assert [row["state"] for row in rows] == ["complete", "outside", "outside"]
+    assert f"{(BEGIN - 3 * day).date()}: 1 complete" in client.get("/coverage").text
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -19,6 +19,7 @@ _MOST_WINDOWS = 5000
 def recollect(ctx: Context, slug: str, start: datetime, end: datetime, *, again: bool) -> dict[str, Any]:
     """Start a backfill of every ended window that touches `[start, end)`; with `again` also of the complete ones.
 
+    The range may lie before the begin of the collection: the calendar has windows of a day there.
     Raise `Refused` (409) where the DAG is paused, since its backfill would wait for ever and block the next, where
     Airflow does not know the DAG yet, or where a backfill of it is running; 422 for a range without an ended window.
     """
@@ -40,9 +41,9 @@ def recollect(ctx: Context, slug: str, start: datetime, end: datetime, *, again:
 
 def _bounds(ctx: Context, instance: Instance, start: datetime, end: datetime) -> tuple[datetime, datetime, int]:
     calendar, now = instance.calendar, ctx.now()
-    start, end = max(as_utc(start), calendar.first.start), min(as_utc(end), now)
+    start, end = as_utc(start), min(as_utc(end), now)
     if start >= end:
-        raise Refused(422, "The range holds no window of the collection.", fields={"end": "Choose a later end."})
+        raise Refused(422, "The range is empty, or begins after now.", fields={"end": "Choose a later end."})
     windows = []
     for window in calendar.touching(start, end):
         if window.end <= now:

@@ -114,13 +114,16 @@ def known_of(complete: Collection[Window], runs: Iterable[Run], *, unavailable: 
 
 
 def state_of_window(calendar: Calendar, window: Window, known: Known, now: datetime) -> WindowState:
-    """Return a window's state; a run that goes on counts more than the receipt of an earlier one."""
-    if window.end <= calendar.begin:
-        return WindowState.OUTSIDE
+    """Return a window's state; a run that goes on counts more than the receipt of an earlier one.
+
+    Nobody expects a window before the begin of the collection; where a backfill has collected it, that shows.
+    """
     if window.start in known.active:
         return WindowState.RUNNING
     if window in known.complete:
         return WindowState.CHANGED if window.start in known.audited else WindowState.COMPLETE
+    if window.end <= calendar.begin:
+        return WindowState.FAILED if window.start in known.failed else WindowState.OUTSIDE
     if calendar.ready_at(window) > now:
         return WindowState.OPEN
     if known.unavailable:

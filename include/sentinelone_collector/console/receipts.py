@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain
 
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Storage, day_prefix, parse_key, read_receipt, windows_with_receipt
@@ -37,8 +38,10 @@ class ReceiptIndex:
         self._windows: dict[tuple[str, str], tuple[float, float, set[Window]]] = {}
         self._counts: dict[str, tuple[float, int]] = {}
 
-    def windows(self, instance: Instance, stream: str, now: datetime) -> set[Window]:
-        """Return the calendar windows of a stream that have a receipt.
+    def windows(
+        self, instance: Instance, stream: str, now: datetime, *, expected: Iterable[Window] = ()
+    ) -> set[Window]:
+        """Return the calendar windows of a stream that have a receipt; `expected` are awaited beside those due.
 
         The window that holds the begin of the collection counts only if it was read from that begin on.
         """
@@ -47,7 +50,7 @@ class ReceiptIndex:
             whole_at, recent_at, known = self._windows.get(key, (float("-inf"), float("-inf"), set()))
         if moment - recent_at > _RECENT_SECONDS:
             days = {(now - number * DAY).strftime("%Y-%m-%d") for number in range(_RECENT_DAYS)}
-            days |= {window.day for window in instance.calendar.due(now) if window not in known}
+            days |= {window.day for window in chain(instance.calendar.due(now), expected) if window not in known}
             if moment - whole_at > _WHOLE_SECONDS or len(days) > _MOST_DAYS:
                 known = set(windows_with_receipt(self._lake, *key))
                 whole_at = moment

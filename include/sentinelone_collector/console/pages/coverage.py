@@ -74,9 +74,11 @@ def coverage(
 def _calendar(ctx: Context, chosen: Instance, stream: str, day: str, start: str) -> dict[str, Any]:
     now, calendar = ctx.now(), chosen.calendar
     last = now.date()
-    first = max(calendar.begin.date(), last - timedelta(weeks=_WEEKS))
+    earliest = now - timedelta(weeks=_WEEKS)
+    known = known_windows(ctx, chosen, stream, min(calendar.begin, earliest), now)
+    begin = min([calendar.begin, *(window.start for window in known.complete)])
+    first = max(begin, earliest).date()
     shown = _day(day, last)
-    known = known_windows(ctx, chosen, stream, calendar.begin, now)
     morning = datetime.combine(shown, datetime.min.time(), now.tzinfo)
     runs = ctx.airflow.runs([chosen.dag_id], start=morning, end=morning + DAY - timedelta(microseconds=1))
     audited = {run.logical_date for run in runs if run.run_id.startswith("audit__")}
