@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from sentinelone_collector.normalize.columns import FlatRow
+from sentinelone_collector.normalize.blocks import AnyRow
 
 __all__ = ["BATCH", "Unsorted", "in_order", "merged"]
 
@@ -34,14 +34,14 @@ _key = itemgetter(0, 1)
 
 
 def in_order(
-    rows: Iterable[FlatRow], *, batch: int = BATCH, look_ahead: int = _LOOK_AHEAD, most_held: int = _MOST_HELD
-) -> Iterator[list[FlatRow]]:
+    rows: Iterable[AnyRow], *, batch: int = BATCH, look_ahead: int = _LOOK_AHEAD, most_held: int = _MOST_HELD
+) -> Iterator[list[AnyRow]]:
     """Yield nearly sorted rows sorted, in lists of some `batch` rows; raise `Unsorted` where a row comes too late.
 
     Rows of one millisecond come in any order, so a millisecond is held back until it is complete.
     """
     rows = iter(rows)
-    held: list[FlatRow] = []
+    held: list[AnyRow] = []
     last = (0, "")
     while fresh := list(islice(rows, batch)):
         held += fresh
@@ -62,12 +62,12 @@ def in_order(
 
 def merged(
     lines: Iterable[bytes],
-    to_rows: Callable[[Sequence[bytes]], Sequence[FlatRow]],
+    to_rows: Callable[[Sequence[bytes]], Sequence[AnyRow]],
     folder: Path,
     *,
     batch: int = BATCH,
     run: int = _RUN,
-) -> Iterator[list[FlatRow]]:
+) -> Iterator[list[AnyRow]]:
     """Yield the rows of lines in any order sorted, in lists of `batch`, through sorted runs of lines in a folder.
 
     Only one run is in memory at a time; each line is mapped twice.
@@ -84,12 +84,12 @@ def merged(
         yield ready
 
 
-def _rows(path: Path, to_rows: Callable[[Sequence[bytes]], Sequence[FlatRow]]) -> Iterator[FlatRow]:
+def _rows(path: Path, to_rows: Callable[[Sequence[bytes]], Sequence[AnyRow]]) -> Iterator[AnyRow]:
     with path.open("rb") as file:
         yield from _mapped((line[:-1] for line in file), to_rows)
 
 
-def _mapped(lines: Iterable[bytes], to_rows: Callable[[Sequence[bytes]], Sequence[FlatRow]]) -> Iterator[FlatRow]:
+def _mapped(lines: Iterable[bytes], to_rows: Callable[[Sequence[bytes]], Sequence[AnyRow]]) -> Iterator[AnyRow]:
     lines = iter(lines)
     while some := list(islice(lines, _AT_ONCE)):
         yield from to_rows(some)

@@ -36,11 +36,12 @@ from sentinelone_collector.normalize.shapes import Declared, Fields, Shape, shap
 from sentinelone_collector.normalize.table import Route
 from sentinelone_collector.normalize.values import text
 
-__all__ = ["Deed", "Plan", "plan_of"]
+__all__ = ["TARGET_READS", "Deed", "Plan", "deed_of", "plan_of", "target_of"]
 
 _PLANS: Final = 1 << 10
 _KEPT: Final = 1 << 13  # parts of each sort; a megabyte or two of memory for each thousand
 _CODE: Final = ".activityType"
+TARGET_READS: Final = frozenset(DEVICE_READS)
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -104,7 +105,7 @@ def _attributes(names: tuple[str, ...]) -> Callable[[ActivityRecord], tuple[Any,
 class Plan:
     """How the activities of one route are read whose `data` has fields with the same names."""
 
-    __slots__ = ("deeds", "one_off", "route", "secrets", "targets", "unique")
+    __slots__ = ("deed_reads", "deeds", "one_off", "route", "secrets", "targets", "unique")
 
     def __init__(self, route: Route, data: tuple[str, ...]) -> None:
         shape = shape_of(data)
@@ -113,7 +114,8 @@ class Plan:
         self.unique = shape.unique
         self.secrets = bool(shape.secrets)
         code = () if route.named else (_CODE,)
-        self.deeds = Source((*reads(route), *route.direction_fields, *code), shape)
+        self.deed_reads = frozenset((*reads(route), *route.direction_fields, *code))
+        self.deeds = Source(self.deed_reads, shape)
         self.targets = _target_source(data)
 
     def parts(
@@ -138,8 +140,11 @@ def _target_source(data: tuple[str, ...]) -> Source:
 
 @lru_cache(maxsize=_KEPT)
 def _kept_deed(plan: Plan, key: bytes, addresses: AddressBook | None) -> Deed:
-    record, data = plan.deeds.fields(key)
-    route = plan.route
+    return deed_of(plan.route, *plan.deeds.fields(key), addresses)
+
+
+def deed_of(route: Route, record: Fields, data: Fields, addresses: AddressBook | None) -> Deed:
+    """Return who did what by these fields of an activity of the route, and of its `data` by lower-case keys."""
     row = Row()
     row.parts = (route.bases[route.known(data.get(name) for name in route.direction_fields)],)
     if not route.named:
@@ -160,7 +165,12 @@ def _kept_deed(plan: Plan, key: bytes, addresses: AddressBook | None) -> Deed:
 
 @lru_cache(maxsize=_KEPT)
 def _kept_target(source: Source, key: bytes) -> Mapping[str, Any]:
-    found = Finding(Row(), *source.fields(key), [])
+    return target_of(*source.fields(key))
+
+
+def target_of(record: Fields, data: Fields) -> Mapping[str, Any]:
+    """Return the endpoint that an activity is about, by the fields named in `TARGET_READS`."""
+    found = Finding(Row(), record, data, [])
     device(found)
     return _with_observables(found.row, found.observables)
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.errors import LakeError, RecordError
 from sentinelone_collector.lake import Storage, object_key, sha256_of
+from sentinelone_collector.normalize.blocks import AnyRow, Block, PlacedRow
 from sentinelone_collector.normalize.columns import FlatRow, flat
 from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
 from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_lines
@@ -30,7 +31,7 @@ __all__ = ["normalize"]
 
 _Item = TypeVar("_Item")
 _ROW_GROUP = 20_000  # rows; part of the bytes of every event file, as is where pages end
-_AT_ONCE = 200  # lines that are mapped together; few enough for the processor's cache
+_AT_ONCE = 2_000  # lines that are mapped together; few enough for the processor's cache
 _PAGE = 1_000  # rows of a page of the long texts, about a megabyte
 # Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
 _PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
@@ -84,7 +85,7 @@ class _Work:
 
     stream: Stream
     context: Context
-    quick: Callable[[Sequence[bytes]], list[FlatRow | None]] | None
+    quick: Callable[[Sequence[bytes]], list[PlacedRow | None]] | None
     raw: Path
     name: str
     folder: Path
@@ -121,7 +122,7 @@ class _Work:
             self._write_groups(batches)
         self.quarantined = quarantine.records
 
-    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[list[bytes], list[FlatRow]]]:
+    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[list[bytes], list[AnyRow]]]:
         """Yield lines and their rows, some at a time; a line that can't have a row goes to quarantine alone."""
         for lines in _cut(raw_lines(self.raw, self.name), _AT_ONCE):
             try:
@@ -137,7 +138,7 @@ class _Work:
                         good.append(line)
                 yield good, rows
 
-    def _rows(self, lines: Sequence[bytes]) -> list[FlatRow]:
+    def _rows(self, lines: Sequence[bytes]) -> list[AnyRow]:
         """Return the rows of lines; raise `RecordError` where one can't have any."""
         if self.quick is None:
             return list(map(self._long_way, lines))
@@ -148,7 +149,7 @@ class _Work:
         text, record = decode_record(line)
         return flat(self.stream.map_record(record, text, self.context))
 
-    def _write_groups(self, batches: Iterable[list[FlatRow]]) -> None:
+    def _write_groups(self, batches: Iterable[list[AnyRow]]) -> None:
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(self.events_file, event_schema(), **_parquet_settings()) as writer:
@@ -166,11 +167,11 @@ class _Work:
         writer.write_table(group.table(), row_group_size=_ROW_GROUP)
         self.events += group.rows
 
-    def _count_unknown(self, rows: list[FlatRow]) -> None:
-        firsts = {id(row[4][0]): row[4][0] for row in rows if row[4]}
-        if not any(UNKNOWN_TYPE in part.get("metadata.labels", ()) for part in firsts.values()):
-            return
-        for *_, parts in rows:
+    def _count_unknown(self, rows: list[AnyRow]) -> None:
+        for row in rows:
+            if isinstance(row[2], Block):
+                continue  # their types are in the table
+            *_, parts = row
             if parts and UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
                 self.unknown[next((part[_CODE] for part in parts if _CODE in part), "none")] += 1
 

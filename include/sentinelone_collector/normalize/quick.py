@@ -1,125 +1,242 @@
 """The quick way for regular activities, which are nearly all of them; every other one goes through `map_record`.
 
-Both give the same row, which a test compares on all types. This one takes many lines at a time, so that what is done
-for each of them is done column by column and not call by call.
+Both give the same event, which a test compares on all types. This one takes some thousand lines at once and makes
+columns of them: what is a row's own is cut out of the text, and what comes again is looked up by its text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.normalize.activity_record import ActivityRecord
-from sentinelone_collector.normalize.columns import FlatRow, Row
+from sentinelone_collector.normalize.blocks import Block, PlacedRow
+from sentinelone_collector.normalize.columns import Row
+from sentinelone_collector.normalize.layouts import (
+    KEPT,
+    OF_DEED,
+    OF_TARGET,
+    REQUIRED,
+    Layouts,
+    Reading,
+    known_layouts,
+)
 from sentinelone_collector.normalize.located import locate_source
+from sentinelone_collector.normalize.members import Members, find_members
 from sentinelone_collector.normalize.messages import clean
 from sentinelone_collector.normalize.objects import one_off
-from sentinelone_collector.normalize.parts import Plan, plan_of
 from sentinelone_collector.normalize.record import Context
-from sentinelone_collector.normalize.table import routes
-from sentinelone_collector.normalize.values import EARLIEST_MS, LATEST_MS, console_ms
+from sentinelone_collector.normalize.times import LENGTH, console_times
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
 
 __all__ = ["quick_reader"]
 
-_PATHS: Final = (
-    "time",
-    "metadata.uid",
-    "metadata.original_event_uid",
-    "metadata.log_name",
-    "metadata.original_time",
-    "metadata.tenant_uid",
-    "raw_data",
-    "message",
-    "unmapped",
-)
+_TEXTS: Final = tuple(REQUIRED.index(name) for name in ("id", "accountId", "createdAt", "primaryDescription"))
+_ID, _ACCOUNT, _CREATED, _DESCRIPTION = _TEXTS
+# A text that is its own message: printable at both ends, and nothing inside that a description is cleaned of.
+_CLEAN: Final = r"""^[!-~]([^<&'"\\]*[!-~])?$"""
+_QUOTE: Final = ord('"')
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_record = msgspec.json.Decoder(ActivityRecord).decode
 
 
-_Found = tuple[ActivityRecord, Plan, int, str]
-"""A regular activity, how it is read, its time and its message."""
-
-
-def _reader() -> Callable[[bytes], _Found | None]:
-    """Return a function that decodes a line that holds a regular activity, and gives None for any other.
+def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[PlacedRow | None]]:
+    """Return a function that turns raw lines into the rows of those that are regular activities, None for any other.
 
     An activity is regular if it has documented fields only and no nested ones but `data`; if its type is in the table;
     if id, account, time and description are texts as the API documents them; and if no field's name speaks of a secret.
     """
-    known = routes()
-    decode = msgspec.json.Decoder(ActivityRecord).decode
 
-    def regular(line: bytes) -> _Found | None:
-        inner = line.find(b"{", 1)
-        if line.find(b"{", inner + 1) >= 0 or b"[" in line:
-            return None
-        try:
-            record = decode(line)
-            route = known.get(record.activity_type)
-        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
-            return None
-        created, told, data = record.created_at, record.primary_description, record.data
-        if (
-            route is None
-            or type(data) is not dict
-            or type(record.activity_type) is not int
-            or not (type(created) is type(told) is type(record.id) is type(record.account_id) is str)
-            or not (told and record.id and record.account_id)
-        ):
-            return None
-        time = console_ms(created)
-        if time is None or not EARLIEST_MS < time < LATEST_MS:
-            return None
-        plan, message = plan_of(route, tuple(data)), clean(told)
-        return None if plan.secrets or not plan.unique or not message else (record, plan, time, message)
-
-    return regular
-
-
-def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[FlatRow | None]]:
-    """Return a function that turns raw lines into the rows of those that are regular activities, None for any other."""
-    regular = _reader()
-    encode = msgspec.json.Encoder().encode
-    addresses = context.addresses
-
-    def read(lines: Sequence[bytes]) -> list[FlatRow | None]:
-        found = list(map(regular, lines))
-        whole = [one for one in found if one is not None]
-        if not whole:
+    def read(lines: Sequence[bytes]) -> list[PlacedRow | None]:
+        found = _regular(find_members(lines), known_layouts(context.addresses))
+        count = len(found.times)
+        if not count:
             return [None] * len(lines)
-        raw = lines if len(whole) == len(lines) else [line for line, one in zip(lines, found, strict=True) if one]
-        records, plans, times, messages = zip(*whole, strict=True)
-        ids = [record.id for record in records]
-        uids = context.uids(ids)
-        created = [record.created_at for record in records]
-        accounts = [record.account_id for record in records]
-        parts = [plan.parts(record, record.data, addresses) for plan, record in zip(plans, records, strict=True)]
-        own = {n: _own(plan, records[n], parts[n], addresses) for n, plan in enumerate(plans) if plan.one_off}
-        for record in records:
-            record.account_id = record.activity_type = record.created_at = record.id = record.primary_description = None
-        rest = map(encode, records)
-        values = zip(times, uids, ids, repeat(context.stream), created, accounts, raw, messages, rest, strict=False)
-        rows: list[FlatRow] = list(zip(times, uids, repeat(_PATHS), values, parts, strict=False))
-        for n, row in own.items():
-            rows[n] = (*rows[n][:2], (*_PATHS, *row), (*rows[n][3], *row.values()), row.parts)
-        if len(rows) == len(lines):
-            return list(rows)
-        each = iter(rows)
-        return [None if one is None else next(each) for one in found]
+        ids = found.text(_ID)
+        uids = context.uids(ids.to_pylist())
+        parts, more = _one_offs(found, _parts(found), context.addresses)
+        block = Block(_columns(found, uids, ids, context.stream), parts, more)
+        placed = zip(found.times.tolist(), uids, repeat(block), range(count), strict=False)
+        if count == len(lines):
+            return list(placed)
+        rows: list[PlacedRow | None] = [None] * len(lines)
+        for number, row in zip(found.members.lines.tolist(), placed, strict=True):
+            rows[number] = row
+        return rows
 
     return read
 
 
-def _own(
-    plan: Plan, record: ActivityRecord, parts: tuple[Mapping[str, Any], ...], addresses: AddressBook | None
-) -> Row:
-    """Return what an activity's object tells of it alone."""
-    row = Row()
-    row["metadata.original_event_uid"] = record.id  # it may be asked for, and is written with the others
-    row.parts = parts
-    one_off(plan.route, row, record, record.data)
-    locate_source(row, addresses)
-    del row["metadata.original_event_uid"]
-    return row
+class _Activities(NamedTuple):
+    """Activities: their members, the numbers of their readings, and what was made of their times and descriptions."""
+
+    members: Members
+    known: Layouts
+    numbers: np.ndarray
+    times: np.ndarray
+    messages: Any
+
+    @property
+    def readings(self) -> list[Reading]:
+        """How each is read."""
+        return list(map(self.known.readings.__getitem__, self.numbers.tolist()))
+
+    def text(self, field: int) -> pa.StringArray:
+        """Return a required field that is a text without a backslash."""
+        return _inside(self.members, self.known.required(self.numbers)[:, field] + self.members.first[:-1])
+
+    def chosen(self, use: int) -> np.ndarray:
+        """Return the numbers of the members that have a use."""
+        import numpy as np
+
+        uses, begins = self.known.uses()
+        shifts = begins[self.numbers] - self.members.first[:-1]
+        places = np.repeat(shifts, self.members.counts)
+        places += np.arange(len(places))
+        return np.flatnonzero(uses[places] & use)
+
+
+def _regular(members: Members, known: Layouts) -> _Activities:
+    """Return those activities that are regular."""
+    members, numbers = _read(members, known)
+    required = known.required(numbers) + members.first[:-1, None]
+    good = _are_texts(members, required)
+    times, dated = _times(members, required[:, _CREATED])
+    good &= dated
+    messages = _messages(members, required[:, _DESCRIPTION], good)
+    if not good.all():
+        members, numbers, times = members.only(good), numbers[good], times[good]
+        messages = messages.filter(good)
+    return _Activities(members, known, numbers, times, messages)
+
+
+def _read(members: Members, known: Layouts) -> tuple[Members, np.ndarray]:
+    """Return those activities for which there is a reading, and its number."""
+    import numpy as np
+
+    names = members.joined(np.arange(len(members.keys)), members.keys, members.key_ends, by="").to_pylist()
+    keys = zip(names, members.outer.tolist(), members.inner.tolist(), strict=True)
+    layouts = np.fromiter(map(known.layout, keys), np.int64, len(names))
+    members, layouts = members.only(layouts >= 0), layouts[layouts >= 0]
+    types = known.types(layouts) + members.first[:-1]
+    codes = members.slices(members.values[types], members.value_ends[types]).to_pylist()
+    numbers = np.fromiter(map(known.reading, zip(layouts.tolist(), codes, strict=True)), np.int64, len(codes))
+    return members.only(numbers >= 0), numbers[numbers >= 0]
+
+
+def _inside(members: Members, places: np.ndarray) -> pa.StringArray:
+    """Return what stands between the quotes of texts; anything of values that are none."""
+    import numpy as np
+
+    starts = members.values[places] + 1
+    return members.slices(starts, np.maximum(members.value_ends[places] - 1, starts))
+
+
+def _are_texts(members: Members, required: np.ndarray) -> np.ndarray:
+    """Say which activities have a text that is not empty where one has to be, and no backslash in an id."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    places = required[:, _TEXTS]
+    octets = np.frombuffer(members.text or b" ", np.uint8)
+    good = (octets[members.values[places]] == _QUOTE) & (members.value_ends[places] - members.values[places] > 2)  # noqa: PLR2004
+    found: np.ndarray = good.all(axis=1)
+    if b"\\" in members.text:
+        for field in (_ID, _ACCOUNT):
+            found &= ~pc.match_substring(_inside(members, required[:, field]), "\\").to_numpy(zero_copy_only=False)
+    return found
+
+
+def _times(members: Members, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return times in epoch milliseconds, and which of them are in the console's own form."""
+    import numpy as np
+
+    starts, ends = members.values[places] + 1, members.value_ends[places] - 1
+    octets = np.frombuffer(members.text + b" " * LENGTH, np.uint8)
+    times, good = console_times(octets[starts[:, None] + np.arange(LENGTH)])
+    return times, good & (ends - starts == LENGTH)
+
+
+def _messages(members: Members, places: np.ndarray, good: np.ndarray) -> Any:
+    """Return the descriptions as people read them; those of which nothing is left make `good` false."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    told = _inside(members, places)
+    clean_already = pc.match_substring_regex(told, _CLEAN).to_numpy(zero_copy_only=False)
+    others = np.flatnonzero(good & ~clean_already).tolist()
+    if not others:
+        return told
+    texts = told.to_pylist()
+    for number in others:
+        texts[number] = clean(_decode_text(f'"{texts[number]}"'))
+        good[number] = bool(texts[number])
+    return pa.array(texts, pa.string())
+
+
+def _parts(found: _Activities) -> tuple[Sequence[Mapping[str, Any]], ...]:
+    """Return what rows share with others: route, who and what, endpoint, last observables."""
+    members, readings = found.members, found.readings
+    texts = members.joined(found.chosen(OF_DEED), members.values, members.value_ends).to_pylist()
+    deeds = [one.deeds.get(text) or one.deed(text) for one, text in zip(readings, texts, strict=True)]
+    texts = members.joined(found.chosen(OF_TARGET), members.values, members.value_ends).to_pylist()
+    targets = [one.targets.get(text) or one.target(text) for one, text in zip(readings, texts, strict=True)]
+    bases, attributes, seen_last = zip(*deeds, strict=True)
+    return bases, attributes, targets, seen_last
+
+
+def _columns(found: _Activities, uids: list[str], ids: pa.StringArray, stream: str) -> Mapping[str, Any]:
+    """Return what each row has for itself."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    members = found.members
+    kept = found.chosen(KEPT)
+    rest = members.joined(kept[~members.null[kept]], members.keys, members.value_ends)
+    return {
+        "time": pa.array(found.times, pa.int64()),
+        "metadata.uid": pa.array(uids, pa.string()),
+        "metadata.original_event_uid": ids,
+        "metadata.log_name": pa.repeat(pa.scalar(stream, pa.string()), len(uids)),
+        "metadata.original_time": found.text(_CREATED),
+        "metadata.tenant_uid": found.text(_ACCOUNT),
+        "raw_data": members.slices(members.starts, members.ends),
+        "message": found.messages,
+        "unmapped": pc.binary_join_element_wise("{", rest, "}", ""),
+    }
+
+
+def _one_offs(
+    found: _Activities, parts: tuple[Sequence[Mapping[str, Any]], ...], addresses: AddressBook | None
+) -> tuple[Sequence[Sequence[Mapping[str, Any]]], Mapping[int, Mapping[str, Any]]]:
+    """Return the parts, and by number what the objects of some activities tell of these alone.
+
+    Such an object may change a part, too: what was done to it may be known from the object only.
+    """
+    members, more = found.members, {}
+    spans = members.starts.tolist(), members.ends.tolist()
+    for number, (reading, start, end) in enumerate(zip(found.readings, *spans, strict=True)):
+        if reading.plan.one_off:
+            record = _decode_record(members.text[start:end])
+            row = Row()
+            row["metadata.original_event_uid"] = record.id  # it may be asked for, and is a column already
+            row.parts = tuple(part[number] for part in parts)
+            one_off(reading.plan.route, row, record, record.data)
+            locate_source(row, addresses)
+            del row["metadata.original_event_uid"]
+            more[number] = row
+    if not more:
+        return parts, more
+    changed = [list(part) for part in parts]
+    for number, row in more.items():
+        for part, mapping in zip(changed, row.parts, strict=True):
+            part[number] = mapping
+    return changed, more

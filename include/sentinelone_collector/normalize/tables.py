@@ -6,13 +6,13 @@ is a row's own is converted for each, in batches that are gone before the next o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from itertools import accumulate, chain, repeat, takewhile
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sentinelone_collector.normalize.columns import JOINED, FlatRow, Row, flat
+from sentinelone_collector.normalize.blocks import AnyRow
+from sentinelone_collector.normalize.columns import JOINED, Row, flat
+from sentinelone_collector.normalize.nodes import Node, array_of, node_at, nodes, struct_of
+from sentinelone_collector.normalize.pages import gathered, members, page_of, places
 from sentinelone_collector.normalize.schema import event_schema
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class TableBuilder:
         self._shared: list[_Shared] = []
         self.rows = 0
 
-    def add(self, rows: Sequence[FlatRow]) -> None:
+    def add(self, rows: Sequence[AnyRow]) -> None:
         """Take a batch of rows, each with as many parts; raise `ValueError` for an attribute unknown to the schema.
 
         Where batches end the chunks of the table's columns end, which a Parquet writer's pages follow: the bytes of a
@@ -44,12 +44,12 @@ class TableBuilder:
         """
         if not rows:
             return
-        parts = list(zip(*map(itemgetter(4), rows), strict=True))
+        page = page_of(rows)
         if not self.rows:
-            self._shared = [_Shared() for _ in parts]
-        for layer, column in zip(self._shared, parts, strict=True):
-            layer.add(column)
-        self._own.add(rows, self.rows)
+            self._shared = [_Shared() for _ in page.parts]
+        for layer, part in zip(self._shared, page.parts, strict=True):
+            layer.add(part)
+        self._own.add(page.columns, self.rows, len(rows))
         self.rows += len(rows)
 
     def table(self) -> pa.Table:
@@ -62,15 +62,15 @@ class TableBuilder:
             for path, column in layer.items():
                 held.setdefault(path, []).append(column)
         objects = {path[:place] for path in held for place, letter in enumerate(path) if letter == "."}
-        return pa.Table.from_arrays([self._build(node, held, objects) for node in _nodes()], schema=event_schema())
+        return pa.Table.from_arrays([self._build(node, held, objects) for node in nodes()], schema=event_schema())
 
-    def _build(self, node: _Node, held: Mapping[str, list[_Column]], objects: set[str]) -> Any:
+    def _build(self, node: Node, held: Mapping[str, list[_Column]], objects: set[str]) -> Any:
         columns = held.get(node.path)
         if columns is not None:
             return _joined(node, columns, self.rows) if node.path == JOINED else _latest(columns)
         if node.path in objects and node.fields:
             children = [_whole(self._build(child, held, objects)) for child in node.children]
-            return _struct(node, children, self.rows)
+            return struct_of(node, children, self.rows)
         return node.nulls(self.rows)
 
 
@@ -114,11 +114,11 @@ class _Shared:
         import pyarrow as pa
 
         distinct, rows = self._distinct()
-        groups = _members(map(tuple, distinct))
-        columns = _gathered((paths, [distinct[index].values() for index in found]) for paths, found in groups.items())
-        moved = np.array(_places(groups.values(), len(distinct)), np.int32)
-        places = pa.array(moved[rows])
-        return {path: _Column(_array(_node(path), values), places) for path, values in columns.items()}
+        groups = members(map(tuple, distinct))
+        columns = gathered((paths, [distinct[index].values() for index in found]) for paths, found in groups.items())
+        moved = np.array(places(groups.values(), len(distinct)), np.int32)
+        where = pa.array(moved[rows])
+        return {path: _Column(array_of(node_at(path), values), where) for path, values in columns.items()}
 
 
 class _Own:
@@ -128,17 +128,17 @@ class _Own:
         self._pieces: dict[str, list[Any]] = {}
         self._filled: dict[str, int] = {}
 
-    def add(self, rows: Sequence[FlatRow], before: int) -> None:
-        for path, values in _columns(rows).items():
+    def add(self, columns: Mapping[str, Any], before: int, count: int) -> None:
+        for path, column in columns.items():
             self._fill(path, before)
-            self._pieces[path].append(_array(_node(path), values))
-            self._filled[path] = before + len(rows)
+            self._pieces[path].append(column)
+            self._filled[path] = before + count
 
     def _fill(self, path: str, count: int) -> None:
         absent = count - self._filled.get(path, 0)
         pieces = self._pieces.setdefault(path, [])
         if absent:
-            pieces.append(_node(path).nulls(absent))
+            pieces.append(node_at(path).nulls(absent))
 
     def columns(self, count: int) -> dict[str, _Column]:
         import pyarrow as pa
@@ -146,106 +146,6 @@ class _Own:
         for path in self._pieces:
             self._fill(path, count)
         return {path: _Column(pa.chunked_array(pieces)) for path, pieces in self._pieces.items()}
-
-
-def _columns(rows: Sequence[FlatRow]) -> dict[str, Sequence[Any]]:
-    """Return the rows' own values by path, None where one lacks a path.
-
-    All rows begin with the same paths, which is worth a shorter way; many have no others.
-    """
-    groups = _members(map(itemgetter(2), rows))
-    common = [names[0] for names in takewhile(lambda names: len(set(names)) == 1, zip(*groups, strict=False))]
-    begin = len(common)
-    heads = map(itemgetter(3), rows) if len(groups) == 1 else map(itemgetter(slice(begin)), map(itemgetter(3), rows))
-    columns: dict[str, Sequence[Any]] = dict(zip(common, zip(*heads, strict=True), strict=True))
-    if len(groups) > 1:
-        tails = ((paths[begin:], [rows[index][3][begin:] for index in found]) for paths, found in groups.items())
-        place = _places(groups.values(), len(rows))
-        columns |= {path: list(map(values.__getitem__, place)) for path, values in _gathered(tails).items()}
-    return columns
-
-
-def _members(shapes: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
-    """Return for each sequence of paths the numbers of those that have it."""
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for index, paths in enumerate(shapes):
-        groups.setdefault(paths, []).append(index)
-    return groups
-
-
-def _gathered(groups: Iterable[tuple[Sequence[str], Sequence[Iterable[Any]]]]) -> dict[str, list[Any]]:
-    """Return the values by path, group after group; each group are paths and the members' values in their order."""
-    columns: dict[str, list[Any]] = {}
-    done = 0
-    for paths, members in groups:
-        for path, values in zip(paths, zip(*members, strict=True), strict=True):
-            column = columns.setdefault(path, [])
-            column.extend(repeat(None, done - len(column)))
-            column.extend(values)
-        done += len(members)
-    for column in columns.values():
-        column.extend(repeat(None, done - len(column)))
-    return columns
-
-
-def _places(groups: Iterable[list[int]], count: int) -> list[int]:
-    """Return where each of the members stands when they come group after group."""
-    places = [0] * count
-    for place, index in enumerate(chain.from_iterable(groups)):
-        places[index] = place
-    return places
-
-
-class _Node:
-    """One attribute of the schema, with what Arrow needs to build it."""
-
-    def __init__(self, path: str, field: Any) -> None:
-        import pyarrow as pa
-
-        self.path = path
-        self.name = field.name
-        self.type = field.type
-        self.fields: list[Any] = []
-        self.item: _Node | None = None
-        if pa.types.is_struct(field.type):
-            self.fields = list(field.type)
-        elif pa.types.is_list(field.type):
-            self.item = _Node(f"{path}[]", field.type.value_field)
-        self.children = [_Node(f"{path}.{child.name}", child) for child in self.fields]
-        self._nulls: dict[int, Any] = {}
-
-    def nulls(self, count: int) -> Any:
-        """Return an array of nulls; most attributes are absent from most tables, which share these."""
-        import pyarrow as pa
-
-        found = self._nulls.get(count)
-        if found is None:
-            self._nulls = {count: pa.nulls(count, self.type)}  # tables are mostly of one size
-            found = self._nulls[count]
-        return found
-
-    def walk(self) -> Iterable[_Node]:
-        """Yield this attribute and those inside of it, without those of lists."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-
-@cache
-def _nodes() -> tuple[_Node, ...]:
-    return tuple(_Node(field.name, field) for field in event_schema())
-
-
-@cache
-def _by_path() -> dict[str, _Node]:
-    return {node.path: node for top in _nodes() for node in top.walk()}
-
-
-def _node(path: str) -> _Node:
-    found = _by_path().get(path)
-    if found is None:
-        raise ValueError(f"attribute missing from event_schema.json: {path}")
-    return found
 
 
 def _latest(columns: Sequence[_Column]) -> Any:
@@ -263,7 +163,7 @@ def _whole(array: Any) -> Any:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _joined(node: _Node, columns: Sequence[_Column], count: int) -> Any:
+def _joined(node: Node, columns: Sequence[_Column], count: int) -> Any:
     """Return the lists of all layers as one list for each row, null where all are empty."""
     import numpy as np
     import pyarrow as pa
@@ -286,40 +186,3 @@ def _joined(node: _Node, columns: Sequence[_Column], count: int) -> Any:
     return pa.ListArray.from_arrays(offsets, taken, type=node.type, mask=pa.array(whole == 0))
 
 
-def _array(node: _Node, values: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    if node.item is not None:
-        filled = values if all(values) else [value or () for value in values]
-        offsets: list[int | None] = list(accumulate(map(len, filled), initial=0))
-        items = list(chain.from_iterable(filled))
-        if filled is not values:
-            for index, value in enumerate(values):
-                if value is None:
-                    offsets[index] = None
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _array(node.item, items), type=node.type)
-    if node.fields:
-        if values and type(values[0]) is tuple:
-            parts: Iterable[Sequence[Any]] = zip(*values, strict=True)
-        else:
-            parts = ([None if value is None else value.get(child.name) for value in values] for child in node.children)
-        children = [_array(child, part) for child, part in zip(node.children, parts, strict=True)]
-        return _struct(node, children, len(values))
-    return pa.array(values, node.type)
-
-
-def _struct(node: _Node, children: list[Any], count: int) -> Any:
-    """Return the objects, null where one holds nothing, so that readers see no empty objects."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    mask = None
-    for child in children:
-        if child.null_count == 0:
-            return pa.StructArray.from_arrays(children, fields=node.fields)
-        if child.null_count < count:
-            absent = child.is_null()
-            mask = absent if mask is None else pc.and_(mask, absent)
-    if mask is None:
-        return node.nulls(count)
-    return pa.StructArray.from_arrays(children, fields=node.fields, mask=mask)
