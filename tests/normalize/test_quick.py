@@ -85,13 +85,42 @@ def test_both_ways_agree_for_every_type(activity: Callable[..., dict[str, Any]])
         {"newField": "x"},
         {"primaryDescription": None},
         {"primaryDescription": ""},
-        {"secondaryDescription": "{"},
         {"comments": ["x"]},
     ],
 )
 def test_what_is_not_regular_goes_the_long_way(activity: Callable[..., dict[str, Any]], change: dict[str, Any]) -> None:
     assert _agree(msgspec.json.encode(activity(27, {"username": "anna"})))
     assert read(msgspec.json.encode(activity(27, {"username": "anna"}) | change)) is None
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{",
+        "}",
+        '{"a":[1,{}]}',
+        "[",
+        'C:\\"x"\\',
+        "\\",
+        'a":"b',
+        "Zoë \u2013 札幌",
+        "\x00\n\t/",
+        "</a>b",
+        "a&amp;",
+        " x ",
+        "x ",
+        "null",
+    ],
+)
+def test_both_ways_agree_on_odd_texts(
+    activity: Callable[..., dict[str, Any]], value: str, separators: tuple[str, str], ascii_only: bool
+) -> None:
+    for place in ("secondaryDescription", "primaryDescription", "userId", "hash"):
+        data = {"username": value, "computerName": value, "reason": value, "other": value, "count": -7}
+        record = activity(27, data) | {place: value}
+        assert _agree(json.dumps(record, separators=separators, ensure_ascii=ascii_only).encode()), (place, value)
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"7", b"null", b"{", b'{"id": NaN}', b"\xff", b'{"a": "\xff"}', b"{}"])

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sentinelone_collector.normalize.columns import FlatRow
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["AnyRow", "Block", "PlacedRow"]
 
@@ -22,7 +19,7 @@ class Block:
     few of the rows have, by the row's number.
     """
 
-    columns: Mapping[str, pa.Array]
+    columns: Mapping[str, Any]
     parts: Sequence[Sequence[Mapping[str, Any]]]
     more: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 

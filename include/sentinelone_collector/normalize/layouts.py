@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -64,9 +64,9 @@ class _Layout:
         self.targets: _Known[Mapping[str, Any]] = _Known()
 
     def picked(self, wanted: frozenset[str]) -> tuple[tuple[int, str], ...]:
-        """Return places and names of the wanted fields in their order; those of `data` in lower case, others with a dot."""
-        folded = ((place, name.lower() if place in self.inner else f".{name}") for place, name in enumerate(self.names))
-        return tuple((place, name) for place, name in folded if name in wanted)
+        """Return places and names of the wanted fields, those of `data` in lower case and the others with a dot."""
+        names = [name.lower() if place in self.inner else f".{name}" for place, name in enumerate(self.names)]
+        return tuple((place, name) for place, name in enumerate(names) if name in wanted)
 
 
 class Reading:
@@ -124,8 +124,8 @@ class Layouts:
     def __init__(self, addresses: AddressBook | None) -> None:
         self._addresses = addresses
         self._layouts: list[_Layout] = []
-        self._numbers: dict[tuple[str, int, int], int] = {}
-        self._readings: dict[tuple[int, str], int] = {}
+        self._layout_numbers: dict[tuple[str, int, int], int] = {}
+        self._reading_numbers: dict[tuple[int, str], int] = {}
         self._tables: dict[str, Any] = {}
         self.readings: list[Reading] = []
 
@@ -135,8 +135,8 @@ class Layouts:
 
         if "types" not in self._tables:
             self._tables["types"] = np.array([one.own[_TYPE] for one in self._layouts], np.int64)
-        table: np.ndarray = self._tables["types"]
-        return table[layouts]
+        found: np.ndarray = self._tables["types"][layouts]
+        return found
 
     def required(self, readings: np.ndarray) -> np.ndarray:
         """Return which members are the required fields, for each reading."""
@@ -145,8 +145,8 @@ class Layouts:
         if "required" not in self._tables:
             places = np.array([one.places for one in self.readings], np.int64)
             self._tables["required"] = places.reshape(-1, len(REQUIRED))
-        table: np.ndarray = self._tables["required"]
-        return table[readings]
+        found: np.ndarray = self._tables["required"][readings]
+        return found
 
     def uses(self) -> tuple[np.ndarray, np.ndarray]:
         """Return what members are for, those of all readings one after the other, and where those of each begin."""
@@ -159,10 +159,25 @@ class Layouts:
         tables: tuple[np.ndarray, np.ndarray] = self._tables["uses"]
         return tables
 
-    def layout(self, key: tuple[str, int, int]) -> int:
-        """Return the layout of an activity by its keys (each with its opening quote) and where those of `data` stand."""
-        found = self._numbers.get(key)
-        return self._new_layout(key) if found is None else found
+    def one_off(self) -> np.ndarray:
+        """Say for each reading whether its activities' objects tell of one of them alone."""
+        import numpy as np
+
+        if "one_off" not in self._tables:
+            self._tables["one_off"] = np.array([one.plan.one_off for one in self.readings], np.bool_)
+        table: np.ndarray = self._tables["one_off"]
+        return table
+
+    def layouts(self, keys: Sequence[tuple[str, int, int]]) -> np.ndarray:
+        """Return the numbers of the layouts of activities.
+
+        Each is told by all keys, each with its opening quote, and how many of them stand before and inside of `data`.
+        """
+        import numpy as np
+
+        found = map(self._layout_numbers.get, keys)
+        numbers = [self._new_layout(key) if one is None else one for one, key in zip(found, keys, strict=True)]
+        return np.array(numbers, np.int64)
 
     def _new_layout(self, key: tuple[str, int, int]) -> int:
         text, outer, inner = key
@@ -173,13 +188,16 @@ class Layouts:
                 number = len(self._layouts)
                 self._layouts.append(layout)
                 self._tables.clear()
-        self._numbers[key] = number
+        self._layout_numbers[key] = number
         return number
 
-    def reading(self, key: tuple[int, str]) -> int:
-        """Return how activities are read by their layout and their type as JSON text."""
-        found = self._readings.get(key)
-        return self._new_reading(key) if found is None else found
+    def numbers(self, keys: Sequence[tuple[int, str]]) -> np.ndarray:
+        """Return the numbers of the readings of activities, each told by its layout and its type as JSON text."""
+        import numpy as np
+
+        found = map(self._reading_numbers.get, keys)
+        numbers = [self._new_reading(key) if one is None else one for one, key in zip(found, keys, strict=True)]
+        return np.array(numbers, np.int64)
 
     def _new_reading(self, key: tuple[int, str]) -> int:
         number, code = key
@@ -193,7 +211,7 @@ class Layouts:
                 found = len(self.readings)
                 self.readings.append(Reading(layout, plan, self._addresses))
                 self._tables.clear()
-        self._readings[key] = found
+        self._reading_numbers[key] = found
         return found
 
 

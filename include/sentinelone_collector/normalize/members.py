@@ -19,14 +19,10 @@ import msgspec
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
 
 __all__ = ["Members", "find_members"]
 
-_QUOTE, _BACKSLASH, _COLON, _COMMA, _BLANK, _OPEN, _CLOSE, _LIST, _NULL, _MINUS, _ZERO, _NINE, _A = (
-    b'"\\:, {}[n-09a'
-)
-_BRACES: Final = 2  # of each sort, the outer object's and the inner one's
+_QUOTE, _BACKSLASH, _COLON, _COMMA, _BLANK, _OPEN, _CLOSE, _LIST, _NULL, _MINUS, _ZERO, _NINE, _A = b'"\\:, {}[n-09a'
 _MOST_DIGITS: Final = 40
 
 _check = msgspec.json.Decoder(msgspec.Raw).decode  # by all rules of JSON, but no value is made
@@ -63,20 +59,21 @@ class Members:
 
         return np.concatenate(([0], np.cumsum(self.counts)))
 
-    def slices(self, starts: np.ndarray, ends: np.ndarray) -> pa.StringArray:
+    def slices(self, starts: np.ndarray, ends: np.ndarray) -> Any:
         """Return pieces of the text; they must be in order and must not overlap."""
         import numpy as np
         import pyarrow as pa
 
-        borders = np.empty(2 * len(starts), np.int32)
+        borders: Any = np.empty(2 * len(starts), np.int32)
         borders[::2], borders[1::2] = starts, ends
         if not len(starts):
             return pa.array([], pa.string())
         # Every other of these is a gap between two pieces. Nothing is copied but what is taken.
         pieces = pa.StringArray.from_buffers(len(borders) - 1, pa.py_buffer(borders), pa.py_buffer(self.text))
-        return pieces.take(pa.array(np.arange(0, len(borders), 2, dtype=np.int32)))
+        others: Any = pa.array(np.arange(0, len(borders), 2, dtype=np.int32))
+        return pieces.take(others)
 
-    def joined(self, chosen: np.ndarray, starts: np.ndarray, ends: np.ndarray, by: str = ",") -> pa.StringArray:
+    def joined(self, chosen: np.ndarray, starts: np.ndarray, ends: np.ndarray, by: str = ",") -> Any:
         """Return for each line the pieces `text[starts[m]:ends[m]]` of the chosen members as one text.
 
         `chosen` are numbers of members, in order.
@@ -85,8 +82,8 @@ class Members:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        before = np.searchsorted(chosen, self.first).astype(np.int32)
-        lists: Any = pa.ListArray.from_arrays(pa.array(before), self.slices(starts[chosen], ends[chosen]))
+        before: Any = pa.array(np.searchsorted(chosen, self.first).astype(np.int32))
+        lists: Any = pa.ListArray.from_arrays(before, self.slices(starts[chosen], ends[chosen]))
         return pc.binary_join(lists, by)
 
     def only(self, wanted: np.ndarray) -> Members:
@@ -129,6 +126,25 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
+def _told(members: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of the members that are told in each line, any number where there is none, and how many.
+
+    `last` is the number behind each line's last member.
+    """
+    import numpy as np
+
+    places = np.flatnonzero(members)
+    upto = np.searchsorted(places, last)
+    return np.append(places, 0)[np.concatenate(([0], upto[:-1]))], np.diff(upto, prepend=0)
+
+
+def _none(text: bytes) -> Members:
+    import numpy as np
+
+    nothing = np.zeros(0, np.int32)
+    return Members(text, *(nothing for _ in fields(Members)[1:]))
+
+
 class _Search:
     """One search in the text of lines that are valid JSON each."""
 
@@ -141,46 +157,40 @@ class _Search:
         self.ends = ends
         self.sound = np.ones(len(ends), np.bool_)
         """Which lines have the common form, as far as is known."""
+        self.opens, self.closes = self._texts()  # the quotes of all texts
+        self.key_texts = np.flatnonzero(self.bytes[self.closes + 1] == _COLON)  # which texts are keys
+        self.keys, self.key_ends = self.opens[self.key_texts], self.closes[self.key_texts]
+        self.last = np.searchsorted(self.keys, ends)  # behind each line's members
+        self.counts = np.diff(self.last, prepend=0)
+        self.sound &= self.counts > 0
+        self.line = np.repeat(np.arange(len(ends), dtype=np.int32), self.counts)
+        self.values = self.key_ends + 2
+        self.values += self.bytes[self.values] == _BLANK
+        self.begins = self.bytes[self.values]
 
     def members(self, numbers: np.ndarray) -> Members:
         """Return the members of the lines that have the common form."""
-        import numpy as np
-
-        octets, ends = self.bytes, self.ends
-        opens, closes = self._texts()
-        brace, last_brace = self._braces()
-        key_texts = np.flatnonzero(octets[closes + 1] == _COLON)
-        keys, key_ends = opens[key_texts], closes[key_texts]
-        last = np.searchsorted(keys, ends)  # behind each line's members
-        counts = np.diff(last, prepend=0)
-        self.sound &= counts > 0
-        values = key_ends + 2
-        values += octets[values] == _BLANK
-        own = np.searchsorted(keys, brace) - 1  # the member that is the inner object
-        inside = np.searchsorted(keys, last_brace) - 1 - own
-        line = np.repeat(np.arange(len(ends), dtype=np.int32), counts)
-        before = self._before(keys, line)
-        value_ends = np.append(before[1:], np.int32(0))
-        self._end(value_ends, last - 1, ends - 1)
-        self._end(value_ends, own + inside, last_brace)
-        self._end(value_ends, own, last_brace + 1)
-        begins = octets[values]
-        is_text = begins == _QUOTE
-        self._check_texts(opens, closes, key_texts, value_ends, is_text, values, line, last)
-        self._check_others(begins, values, value_ends, is_text, own, line)
+        if not len(self.keys):
+            return _none(self.text)
+        before = self._before()
+        own, behind, closing = self._inner(before)
+        value_ends = self._value_ends(before, own, behind, closing)
+        is_text = self.begins == _QUOTE
+        self._check_texts(is_text, value_ends)
+        self._check_others(is_text, own, value_ends)
         found = Members(
             text=self.text,
             lines=numbers,
             starts=self.starts,
-            ends=ends,
-            counts=counts,
-            outer=own + 1 - (last - counts),
-            inner=inside,
-            keys=keys,
-            key_ends=key_ends,
-            values=values,
+            ends=self.ends,
+            counts=self.counts,
+            outer=own + 1 - (self.last - self.counts),
+            inner=behind - own - 1,
+            keys=self.keys,
+            key_ends=self.key_ends,
+            values=self.values,
             value_ends=value_ends,
-            null=begins == _NULL,
+            null=self.begins == _NULL,
         )
         return found.only(self.sound)
 
@@ -195,8 +205,8 @@ class _Search:
 
         quotes = self._places(_QUOTE)
         if b"\\" in self.text:
-            backslashes = self._places(_BACKSLASH)
             # a byte is escaped where an odd number of backslashes stands before it
+            backslashes = self._places(_BACKSLASH)
             begins = np.flatnonzero(np.diff(backslashes, prepend=-2) != 1)
             lengths = np.diff(begins, append=len(backslashes))
             escaped = np.zeros(len(self.bytes) + 1, np.bool_)
@@ -204,95 +214,76 @@ class _Search:
             quotes = quotes[~escaped[quotes]]
         return quotes[::2], quotes[1::2]
 
-    def _braces(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return where each line's inner object begins and ends."""
-        import numpy as np
-
-        if b"[" in self.text:
-            self._refuse_at(self._places(_LIST))
-        places = []
-        for octet, which in ((_OPEN, 1), (_CLOSE, 0)):
-            found = self._places(octet)
-            upto = np.searchsorted(found, self.ends)
-            before = np.concatenate(([0], upto[:-1]))
-            self.sound &= upto - before == _BRACES
-            # where a line has none, any place will do
-            places.append(np.append(found, np.int32(0))[np.minimum(before + which, len(found))])
-        inner, last = places
-        self.sound &= (self.bytes[self.starts] == _OPEN) & (self.bytes[self.ends - 1] == _CLOSE) & (inner < last)
-        return inner, last
-
-    def _refuse_at(self, places: np.ndarray) -> None:
-        import numpy as np
-
-        self.sound[np.searchsorted(self.ends, places, side="right")] = False
-
-    def _before(self, keys: np.ndarray, line: np.ndarray) -> np.ndarray:
+    def _before(self) -> np.ndarray:
         """Return the places of the commas and braces before the members."""
-        before = keys - 1
+        before = self.keys - 1
         before -= self.bytes[before] == _BLANK
         found = self.bytes[before]
-        self.sound[line[(found != _COMMA) & (found != _OPEN)]] = False
+        self.sound[self.line[(found != _COMMA) & (found != _OPEN)]] = False
         return before
 
-    def _end(self, value_ends: np.ndarray, members: np.ndarray, ends: np.ndarray) -> None:
-        """Set the ends of one value of each line that may be sound."""
-        value_ends[members[self.sound]] = ends[self.sound]
+    def _inner(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return each line's member that is the inner object, the first member behind it, and its closing brace.
 
-    def _check_texts(
-        self,
-        opens: np.ndarray,
-        closes: np.ndarray,
-        key_texts: np.ndarray,
-        value_ends: np.ndarray,
-        is_text: np.ndarray,
-        values: np.ndarray,
-        line: np.ndarray,
-        last: np.ndarray,
-    ) -> None:
+        Behind a text comes a quote and behind any other value a letter or a digit, so that a brace before a comma
+        ends an object.
+        """
+        import numpy as np
+
+        octets, ends, last = self.bytes, self.ends, self.last
+        self.sound &= (octets[self.starts] == _OPEN) & (octets[ends - 1] == _CLOSE)
+        own, inner = _told(self.begins == _OPEN, last)
+        _, lists = _told(self.begins == _LIST, last)
+        behind, after = _told((octets[before - 1] == _CLOSE) & (octets[before] == _COMMA), last)
+        closing = np.where(after == 1, before[np.minimum(behind, len(before) - 1)] - 1, ends - 2)
+        behind = np.where(after == 1, behind, last)
+        self.sound &= (inner == 1) & (lists == 0) & (after <= 1) & (octets[closing] == _CLOSE) & (own < behind)
+        return own, behind, closing
+
+    def _value_ends(self, before: np.ndarray, own: np.ndarray, behind: np.ndarray, closing: np.ndarray) -> np.ndarray:
+        """Return where values end: at the next comma, or with an object."""
+        import numpy as np
+
+        value_ends = np.append(before[1:], np.int32(0))
+        for members, ends in ((self.last - 1, self.ends - 1), (behind - 1, closing), (own, closing + 1)):
+            value_ends[members[self.sound]] = ends[self.sound]
+        return value_ends
+
+    def _check_texts(self, is_text: np.ndarray, value_ends: np.ndarray) -> None:
         """Refuse lines with something between a text and what is around it, or with a text that is no key nor value.
 
         A key that is not seen as one, since a blank is behind it, is a text too many.
         """
         import numpy as np
 
+        opens, key_texts, line = self.opens, self.key_texts, self.line
         own = np.minimum(key_texts + 1, len(opens) - 1)
-        wrong = is_text & ((opens[own] != values) | (closes[own] + 1 != value_ends))
+        wrong = is_text & ((opens[own] != self.values) | (self.closes[own] + 1 != value_ends))
         self.sound[line[wrong]] = False
         following = key_texts + 1 + is_text  # the text behind a member's
         self.sound[line[:-1][(following[:-1] != key_texts[1:]) & (line[:-1] == line[1:])]] = False
         upto = np.searchsorted(opens, self.ends)
         some = np.flatnonzero(self.sound)
         begins = np.concatenate(([0], upto))[:-1]
-        lasts, firsts = last[some] - 1, np.concatenate(([0], last))[:-1][some]
+        lasts, firsts = self.last[some] - 1, np.concatenate(([0], self.last))[:-1][some]
         self.sound[some] = (following[lasts] == upto[some]) & (key_texts[firsts] == begins[some])
 
-    def _check_others(
-        self,
-        begins: np.ndarray,
-        values: np.ndarray,
-        value_ends: np.ndarray,
-        is_text: np.ndarray,
-        own: np.ndarray,
-        line: np.ndarray,
-    ) -> None:
-        """Refuse lines with a number that is no integer, with blanks around a word, or without the inner object."""
+    def _check_others(self, is_text: np.ndarray, own: np.ndarray, value_ends: np.ndarray) -> None:
+        """Refuse lines with a number that is no integer, or with blanks around a word."""
         import numpy as np
 
-        inner = np.zeros(len(values), np.bool_)
+        inner = np.zeros(len(self.values), np.bool_)
         inner[own[self.sound]] = True
-        self.sound[line[inner & (begins != _OPEN)]] = False
         others = np.flatnonzero(~(is_text | inner))
-        begin, end = begins[others], value_ends[others]
-        is_word = (begin >= _A) & (self.bytes[end - 1] >= _A)
+        is_word = (self.begins[others] >= _A) & (self.bytes[value_ends[others] - 1] >= _A)
         numbers = others[~is_word]
-        self.sound[line[numbers[~self._integers(values[numbers], value_ends[numbers])]]] = False
+        self.sound[self.line[numbers[~self._integers(self.values[numbers], value_ends[numbers])]]] = False
 
     def _integers(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Say which numbers are digits alone, or a minus and digits, and not overly many."""
         lengths = ends - starts
         begin = self.bytes[starts]
-        good = (lengths <= _MOST_DIGITS) & ((begin == _MINUS) | ((begin >= _ZERO) & (begin <= _NINE)))
+        good: np.ndarray = (lengths <= _MOST_DIGITS) & ((begin == _MINUS) | ((begin >= _ZERO) & (begin <= _NINE)))
         for place in range(1, int(min(lengths.max(initial=0), _MOST_DIGITS))):
             letter = self.bytes[(starts + place).clip(max=len(self.bytes) - 1)]
             good &= (place >= lengths) | ((letter >= _ZERO) & (letter <= _NINE))

@@ -7,9 +7,9 @@ from functools import cache
 from itertools import accumulate, chain
 from typing import Any
 
-from sentinelone_collector.normalize.schema import event_schema
+from sentinelone_collector.normalize.schema import encoded_schema, event_schema
 
-__all__ = ["Node", "array_of", "node_at", "nodes", "struct_of"]
+__all__ = ["Node", "array_of", "encoded", "encoded_nodes", "node_at", "nodes", "struct_of"]
 
 
 class Node:
@@ -28,6 +28,7 @@ class Node:
         elif pa.types.is_list(field.type):
             self.item = Node(f"{path}[]", field.type.value_field)
         self.children = [Node(f"{path}.{child.name}", child) for child in self.fields]
+        self.encoded = _has_dictionaries(self.type)
         self._nulls: dict[int, Any] = {}
 
     def nulls(self, count: int) -> Any:
@@ -47,10 +48,41 @@ class Node:
             yield from child.walk()
 
 
+def _has_dictionaries(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_nested(kind):
+        return any(_has_dictionaries(kind.field(number).type) for number in range(kind.num_fields))
+    return bool(pa.types.is_dictionary(kind))
+
+
 @cache
 def nodes() -> tuple[Node, ...]:
     """Return the attributes of the schema, in its order."""
     return tuple(Node(field.name, field) for field in event_schema())
+
+
+@cache
+def encoded_nodes() -> tuple[Node, ...]:
+    """Return the attributes with texts that repeat as dictionaries."""
+    return tuple(Node(field.name, field) for field in encoded_schema())
+
+
+def encoded(array: Any, kind: Any) -> Any:
+    """Return an array with its texts as dictionaries wherever the type, otherwise the same, has them."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return array.dictionary_encode()
+    if pa.types.is_list(kind):
+        items = encoded(array.values, kind.value_type)
+        mask = array.is_null() if array.null_count else None
+        return pa.ListArray.from_arrays(array.offsets, items, type=kind, mask=mask)
+    if pa.types.is_struct(kind):
+        children = [encoded(array.field(number), field.type) for number, field in enumerate(kind)]
+        mask = array.is_null() if array.null_count else None
+        return pa.StructArray.from_arrays(children, fields=list(kind), mask=mask)
+    return array
 
 
 @cache

@@ -72,7 +72,8 @@ class _Few:
             return array
         index, absent = np.zeros(count, np.int32), np.ones(count, np.bool_)
         index[self._where], absent[self._where] = np.arange(len(self._where)), False
-        return array.take(pa.array(index, mask=absent))
+        places: Any = pa.array(index, mask=absent)
+        return array.take(places)
 
 
 class _Mixture:
@@ -95,7 +96,7 @@ class _Mixture:
                 numbers.append(number)
                 self._parts.append([part[number] for part in source.parts])
                 more = source.more.get(number)
-                own = None if more is None else (tuple(more), tuple(more.values()))
+                own: _Attributes | None = None if more is None else (tuple(more), tuple(more.values()))
             else:
                 _, _, paths, values, parts = row  # type: ignore[misc]  # see above
                 self._alone.append(place)
@@ -126,7 +127,8 @@ class _Mixture:
             where += self._alone
         order = np.empty(self._count, np.int32)
         order[where] = np.arange(self._count)
-        return pa.concat_arrays(pieces).take(pa.array(order))
+        places: Any = pa.array(order)
+        return pa.concat_arrays(pieces).take(places)
 
 
 def _columns(rows: Sequence[_Attributes]) -> dict[str, Sequence[Any]]:

@@ -19,7 +19,7 @@ from sentinelone_collector.normalize.columns import FlatRow, flat
 from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
 from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_lines
 from sentinelone_collector.normalize.record import Context, decode_record
-from sentinelone_collector.normalize.schema import event_schema, leaf_columns, text_columns
+from sentinelone_collector.normalize.schema import UNIQUE_COLUMNS, encoded_schema, leaf_columns, text_columns
 from sentinelone_collector.normalize.streams import get_stream
 from sentinelone_collector.normalize.table import UNKNOWN_TYPE
 from sentinelone_collector.normalize.tables import TableBuilder
@@ -33,8 +33,6 @@ _Item = TypeVar("_Item")
 _ROW_GROUP = 20_000  # rows; part of the bytes of every event file, as is where pages end
 _AT_ONCE = 2_000  # lines that are mapped together; few enough for the processor's cache
 _PAGE = 1_000  # rows of a page of the long texts, about a megabyte
-# Columns whose values repeat; the others are unique or long, and a dictionary would only be thrown away again.
-_PLAIN = frozenset({"raw_data", "unmapped", "message", "metadata.uid", "metadata.original_event_uid", "time"})
 _CODE = "metadata.event_code"
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
 
@@ -103,7 +101,7 @@ class _Work:
         return self.folder / "quarantine.ndjson.zst"
 
     def run(self) -> None:
-        with _no_garbage_collection():
+        with _no_garbage_collection(), _system_memory():
             try:
                 self._write(sort_on_disk=False)
             except Unsorted:
@@ -152,7 +150,7 @@ class _Work:
     def _write_groups(self, batches: Iterable[list[AnyRow]]) -> None:
         import pyarrow.parquet as pq
 
-        with pq.ParquetWriter(self.events_file, event_schema(), **_parquet_settings()) as writer:
+        with pq.ParquetWriter(self.events_file, encoded_schema(), **_parquet_settings()) as writer:
             group = TableBuilder()
             for rows in _cut(chain.from_iterable(batches), _PAGE):
                 group.add(rows)
@@ -164,7 +162,7 @@ class _Work:
                 self._write_group(writer, group)
 
     def _write_group(self, writer: Any, group: TableBuilder) -> None:
-        writer.write_table(group.table(), row_group_size=_ROW_GROUP)
+        writer.write_table(group.encoded_table(), row_group_size=_ROW_GROUP)
         self.events += group.rows
 
     def _count_unknown(self, rows: list[AnyRow]) -> None:
@@ -191,7 +189,7 @@ def _parquet_settings() -> dict[str, Any]:
     return {
         "compression": {name: "zstd" if name in packed else "none" for name in leaves},
         "compression_level": dict.fromkeys(packed, 1),  # 2 % larger than level 3 on a simulated day
-        "use_dictionary": [name for name in leaves if name not in _PLAIN],
+        "use_dictionary": [name for name in leaves if name not in UNIQUE_COLUMNS],
         "write_statistics": list(_STATISTICS),
         "write_batch_size": _ROW_GROUP,
         # The Parquet types say all; the copy of the Arrow schema would double the size of a small file.
@@ -215,6 +213,22 @@ def _publish(lake: Storage, work: _Work, instance: str, stream: str, window: Win
             lake.delete(quarantine_key)
     if new_events:
         lake.put(events_key, work.events_file)
+
+
+@contextmanager
+def _system_memory() -> Iterator[None]:
+    """Let Arrow take memory from the system's allocator, as all else here does.
+
+    Its own one asks the kernel for huge pages, and clearing those costs a short task more than mapping its records.
+    """
+    import pyarrow as pa
+
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -22,7 +23,6 @@ from sentinelone_collector.normalize.layouts import (
     OF_TARGET,
     REQUIRED,
     Layouts,
-    Reading,
     known_layouts,
 )
 from sentinelone_collector.normalize.located import locate_source
@@ -34,14 +34,14 @@ from sentinelone_collector.normalize.times import LENGTH, console_times
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
 
 __all__ = ["quick_reader"]
 
 _TEXTS: Final = tuple(REQUIRED.index(name) for name in ("id", "accountId", "createdAt", "primaryDescription"))
 _ID, _ACCOUNT, _CREATED, _DESCRIPTION = _TEXTS
 # A text that is its own message: printable at both ends, and nothing inside that a description is cleaned of.
-_CLEAN: Final = r"""^[!-~]([^<&'"\\]*[!-~])?$"""
+_END: Final = r"[!#-%(-;=-\[\]-~]"
+_CLEAN: Final = rf"""^{_END}([^<&'"\\]*{_END})?$"""
 _QUOTE: Final = ord('"')
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_record = msgspec.json.Decoder(ActivityRecord).decode
@@ -61,8 +61,9 @@ def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[PlacedRow
             return [None] * len(lines)
         ids = found.text(_ID)
         uids = context.uids(ids.to_pylist())
-        parts, more = _one_offs(found, _parts(found), context.addresses)
-        block = Block(_columns(found, uids, ids, context.stream), parts, more)
+        uses = found.uses()
+        parts, more = _one_offs(found, _parts(found, uses), context.addresses)
+        block = Block(_columns(found, uses, uids, ids, context.stream), parts, more)
         placed = zip(found.times.tolist(), uids, repeat(block), range(count), strict=False)
         if count == len(lines):
             return list(placed)
@@ -83,24 +84,20 @@ class _Activities(NamedTuple):
     times: np.ndarray
     messages: Any
 
-    @property
-    def readings(self) -> list[Reading]:
-        """How each is read."""
-        return list(map(self.known.readings.__getitem__, self.numbers.tolist()))
-
-    def text(self, field: int) -> pa.StringArray:
+    def text(self, field: int) -> Any:
         """Return a required field that is a text without a backslash."""
         return _inside(self.members, self.known.required(self.numbers)[:, field] + self.members.first[:-1])
 
-    def chosen(self, use: int) -> np.ndarray:
-        """Return the numbers of the members that have a use."""
+    def uses(self) -> np.ndarray:
+        """Return what each member is for, as bits."""
         import numpy as np
 
         uses, begins = self.known.uses()
         shifts = begins[self.numbers] - self.members.first[:-1]
         places = np.repeat(shifts, self.members.counts)
         places += np.arange(len(places))
-        return np.flatnonzero(uses[places] & use)
+        found: np.ndarray = uses[places]
+        return found
 
 
 def _regular(members: Members, known: Layouts) -> _Activities:
@@ -123,15 +120,15 @@ def _read(members: Members, known: Layouts) -> tuple[Members, np.ndarray]:
 
     names = members.joined(np.arange(len(members.keys)), members.keys, members.key_ends, by="").to_pylist()
     keys = zip(names, members.outer.tolist(), members.inner.tolist(), strict=True)
-    layouts = np.fromiter(map(known.layout, keys), np.int64, len(names))
+    layouts = known.layouts(list(keys))
     members, layouts = members.only(layouts >= 0), layouts[layouts >= 0]
     types = known.types(layouts) + members.first[:-1]
     codes = members.slices(members.values[types], members.value_ends[types]).to_pylist()
-    numbers = np.fromiter(map(known.reading, zip(layouts.tolist(), codes, strict=True)), np.int64, len(codes))
+    numbers = known.numbers(list(zip(layouts.tolist(), codes, strict=True)))
     return members.only(numbers >= 0), numbers[numbers >= 0]
 
 
-def _inside(members: Members, places: np.ndarray) -> pa.StringArray:
+def _inside(members: Members, places: np.ndarray) -> Any:
     """Return what stands between the quotes of texts; anything of values that are none."""
     import numpy as np
 
@@ -182,25 +179,33 @@ def _messages(members: Members, places: np.ndarray, good: np.ndarray) -> Any:
     return pa.array(texts, pa.string())
 
 
-def _parts(found: _Activities) -> tuple[Sequence[Mapping[str, Any]], ...]:
+def _parts(found: _Activities, uses: np.ndarray) -> tuple[Sequence[Mapping[str, Any]], ...]:
     """Return what rows share with others: route, who and what, endpoint, last observables."""
-    members, readings = found.members, found.readings
-    texts = members.joined(found.chosen(OF_DEED), members.values, members.value_ends).to_pylist()
-    deeds = [one.deeds.get(text) or one.deed(text) for one, text in zip(readings, texts, strict=True)]
-    texts = members.joined(found.chosen(OF_TARGET), members.values, members.value_ends).to_pylist()
-    targets = [one.targets.get(text) or one.target(text) for one, text in zip(readings, texts, strict=True)]
+    import numpy as np
+
+    members = found.members
+    each = found.numbers.tolist()
+    known_deeds, new_deed, known_targets, new_target = (
+        [getter(reading) for reading in found.known.readings]
+        for getter in (attrgetter("deeds.get"), attrgetter("deed"), attrgetter("targets.get"), attrgetter("target"))
+    )
+    texts = members.joined(np.flatnonzero(uses & OF_DEED), members.values, members.value_ends).to_pylist()
+    deeds = [known_deeds[one](text) or new_deed[one](text) for one, text in zip(each, texts, strict=True)]
+    texts = members.joined(np.flatnonzero(uses & OF_TARGET), members.values, members.value_ends).to_pylist()
+    targets = [known_targets[one](text) or new_target[one](text) for one, text in zip(each, texts, strict=True)]
     bases, attributes, seen_last = zip(*deeds, strict=True)
     return bases, attributes, targets, seen_last
 
 
-def _columns(found: _Activities, uids: list[str], ids: pa.StringArray, stream: str) -> Mapping[str, Any]:
+def _columns(found: _Activities, uses: np.ndarray, uids: list[str], ids: Any, stream: str) -> Mapping[str, Any]:
     """Return what each row has for itself."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     members = found.members
-    kept = found.chosen(KEPT)
-    rest = members.joined(kept[~members.null[kept]], members.keys, members.value_ends)
+    kept = np.flatnonzero((uses & KEPT).astype(np.bool_) & ~members.null)
+    rest = members.joined(kept, members.keys, members.value_ends)
     return {
         "time": pa.array(found.times, pa.int64()),
         "metadata.uid": pa.array(uids, pa.string()),
@@ -221,20 +226,23 @@ def _one_offs(
 
     Such an object may change a part, too: what was done to it may be known from the object only.
     """
-    members, more = found.members, {}
-    spans = members.starts.tolist(), members.ends.tolist()
-    for number, (reading, start, end) in enumerate(zip(found.readings, *spans, strict=True)):
-        if reading.plan.one_off:
-            record = _decode_record(members.text[start:end])
-            row = Row()
-            row["metadata.original_event_uid"] = record.id  # it may be asked for, and is a column already
-            row.parts = tuple(part[number] for part in parts)
-            one_off(reading.plan.route, row, record, record.data)
-            locate_source(row, addresses)
-            del row["metadata.original_event_uid"]
-            more[number] = row
-    if not more:
+    import numpy as np
+
+    members = found.members
+    more: dict[int, Row] = {}
+    alone = np.flatnonzero(found.known.one_off()[found.numbers])
+    if not len(alone):
         return parts, more
+    spans = members.starts[alone].tolist(), members.ends[alone].tolist()
+    for number, reading, start, end in zip(alone.tolist(), found.numbers[alone].tolist(), *spans, strict=True):
+        record = _decode_record(members.text[start:end])
+        row = Row()
+        row["metadata.original_event_uid"] = record.id  # it may be asked for, and is a column already
+        row.parts = tuple(part[number] for part in parts)
+        one_off(found.known.readings[reading].plan.route, row, record, record.data)
+        locate_source(row, addresses)
+        del row["metadata.original_event_uid"]
+        more[number] = row
     changed = [list(part) for part in parts]
     for number, row in more.items():
         for part, mapping in zip(changed, row.parts, strict=True):

@@ -10,12 +10,33 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["declared", "event_schema", "json_columns", "leaf_columns", "text_columns"]
+__all__ = [
+    "UNIQUE_COLUMNS",
+    "declared",
+    "encoded_schema",
+    "event_schema",
+    "json_columns",
+    "leaf_columns",
+    "text_columns",
+]
+
+UNIQUE_COLUMNS: Final = frozenset(
+    {
+        "message",
+        "metadata.original_event_uid",
+        "metadata.original_time",
+        "metadata.uid",
+        "raw_data",
+        "time",
+        "unmapped",
+    }
+)
+"""Columns whose values are unique or long; those of all others repeat, and a dictionary of them is worth its price."""
 
 
 @cache
@@ -32,6 +53,27 @@ def event_schema() -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([pa.field(name, _arrow_type(spec)) for name, spec in declared().items()])
+
+
+@cache
+def encoded_schema() -> pa.Schema:
+    """Return the same schema with texts that repeat as dictionaries, which a Parquet writer takes as they are."""
+    import pyarrow as pa
+
+    return pa.schema([_encoded(field, field.name) for field in event_schema()])
+
+
+def _encoded(field: Any, path: str) -> Any:
+    import pyarrow as pa
+
+    kind: Any = field.type
+    if pa.types.is_struct(kind):
+        return field.with_type(pa.struct([_encoded(inner, f"{path}.{inner.name}") for inner in kind]))
+    if pa.types.is_list(kind):
+        return field.with_type(pa.list_(_encoded(kind.value_field, f"{path}.{kind.value_field.name}")))
+    if pa.types.is_string(kind) and path not in UNIQUE_COLUMNS:
+        return field.with_type(pa.dictionary(pa.int32(), kind))
+    return field
 
 
 def _arrow_type(spec: Any) -> pa.DataType:

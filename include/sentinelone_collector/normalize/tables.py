@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sentinelone_collector.normalize.blocks import AnyRow
 from sentinelone_collector.normalize.columns import JOINED, Row, flat
-from sentinelone_collector.normalize.nodes import Node, array_of, node_at, nodes, struct_of
+from sentinelone_collector.normalize.nodes import Node, array_of, encoded, encoded_nodes, node_at, nodes, struct_of
 from sentinelone_collector.normalize.pages import gathered, members, page_of, places
-from sentinelone_collector.normalize.schema import event_schema
+from sentinelone_collector.normalize.schema import encoded_schema, event_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,14 @@ class TableBuilder:
         self.rows += len(rows)
 
     def table(self) -> pa.Table:
-        """Return all rows so far; raise `ValueError` for an attribute unknown to the schema."""
+        """Return all rows so far in the event schema; raise `ValueError` for an attribute that it does not declare."""
+        return self._table(nodes(), event_schema())
+
+    def encoded_table(self) -> pa.Table:
+        """Do as `table`, with texts that repeat as dictionaries."""
+        return self._table(encoded_nodes(), encoded_schema())
+
+    def _table(self, attributes: Sequence[Node], schema: pa.Schema) -> pa.Table:
         import pyarrow as pa
 
         layers = [*(layer.columns() for layer in self._shared), self._own.columns(self.rows)]
@@ -62,11 +69,13 @@ class TableBuilder:
             for path, column in layer.items():
                 held.setdefault(path, []).append(column)
         objects = {path[:place] for path in held for place, letter in enumerate(path) if letter == "."}
-        return pa.Table.from_arrays([self._build(node, held, objects) for node in nodes()], schema=event_schema())
+        return pa.Table.from_arrays([self._build(node, held, objects) for node in attributes], schema=schema)
 
     def _build(self, node: Node, held: Mapping[str, list[_Column]], objects: set[str]) -> Any:
         columns = held.get(node.path)
         if columns is not None:
+            if node.encoded:
+                columns = [column._replace(values=encoded(_whole(column.values), node.type)) for column in columns]
             return _joined(node, columns, self.rows) if node.path == JOINED else _latest(columns)
         if node.path in objects and node.fields:
             children = [_whole(self._build(child, held, objects)) for child in node.children]
@@ -184,5 +193,3 @@ def _joined(node: Node, columns: Sequence[_Column], count: int) -> Any:
     offsets: Any = pa.array(np.concatenate(([0], np.cumsum(whole))), pa.int32())
     taken = items.take(pa.array(order))
     return pa.ListArray.from_arrays(offsets, taken, type=node.type, mask=pa.array(whole == 0))
-
-

@@ -30,12 +30,15 @@ def console_times(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     digits = texts[:, _DIGITS].astype(np.int64) - ord("0")
     good = (texts[:, _MARKS] == marks).all(axis=1) & ((digits >= 0) & (digits <= 9)).all(axis=1)  # noqa: PLR2004
     digits[~good] = 0
-    year, (month, day, hour, minute, second) = _number(digits[:, :4]), (
-        _number(digits[:, at : at + 2]) for at in range(4, 14, 2)
+    year, (month, day, hour, minute, second) = (
+        _number(digits[:, :4]),
+        (_number(digits[:, at : at + 2]) for at in range(4, 14, 2)),
     )
     good &= (month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60)  # noqa: PLR2004
     months = (year - 1970) * 12 + np.where(good, month, 1) - 1
-    begin, end = (each.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) for each in (months, months + 1))
+    begin, end = (
+        each.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) for each in (months, months + 1)
+    )
     good &= (day >= 1) & (day <= end - begin)
     seconds = (((begin + day - 1) * 24 + hour) * 60 + minute) * 60 + second
     times = seconds * 1000 + _number(digits[:, 14:17])
