@@ -20,6 +20,7 @@ from tests.console.conftest import NOW, Console
 from sentinelone_collector.store import Store
 
 EXAMPLES = 6
+PARTS = ("instances", "coverage", "search", "incidents", "rules")
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
@@ -53,6 +54,8 @@ def test_the_description_holds_every_route_and_its_refusals(console: Console) ->
         for method in route.methods
     }
     assert told == routes
+    assert {verb for verb, _ in told} == {"get", "post", "put", "delete"}
+    assert {path.split("/")[2] for _, path in told} == set(PARTS), "requests are sent to these parts alone"
     for verbs in whole["paths"].values():
         for operation in verbs.values():
             assert {"401", "403", "404", "409", "422", "502", "503"} <= set(operation["responses"])
@@ -60,7 +63,7 @@ def test_the_description_holds_every_route_and_its_refusals(console: Console) ->
     assert "HTTPValidationError" not in str(whole), "refusals look otherwise"
 
 
-@pytest.mark.parametrize("part", ["instances", "coverage", "search", "incidents", "rules"])
+@pytest.mark.parametrize("part", PARTS)
 def test_whatever_is_sent_the_answer_is_as_described(worked: Console, part: str) -> None:
     schema = schemathesis.openapi.from_dict(description(worked))
     known = {name: values(worked.site.store) for name, values in KNOWN.items()}

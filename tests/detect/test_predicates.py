@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sentinelone_collector.detect import load_ruleset, test_rules
 from sentinelone_collector.detect.engine import match, open_engine
+from sentinelone_collector.detect.testing import RuleTest
 from sentinelone_collector.normalize.schema import event_schema
 
 WHEN = int(at("2026-01-14T12:00").timestamp() * 1000)
@@ -277,3 +278,33 @@ def test_the_sample_runner_tells_hits_from_misses(tmp_path: Path) -> None:
     assert [(one.expected, one.passed) for one in result.samples] == [("hit", True)] * 2 + [("miss", False)] * 2
     assert not result.passed
     assert result.path.endswith("a.yaml")
+
+
+def test_variants_with_the_same_samples_are_told_apart(tmp_path: Path) -> None:
+    tests = {"hits": [{"message": "x"}, {"message": "xy"}], "misses": [{"message": "y"}, {"message": "z"}]}
+    said = {"right": "x", "wide": "", "narrow": "xy"}
+    for number, (name, text) in enumerate(said.items()):
+        document = rule(f"rule-{name}", {"s": {"message|contains": text}, "condition": "s"}, number)
+        document["x-incident"]["tests"] = tests
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    results = {one.rule: [(sample.hits, sample.passed) for sample in one.samples] for one in _samples_of(tmp_path)}
+    assert results == {
+        "rule-right": [(1, True), (1, True), (0, True), (0, True)],
+        "rule-wide": [(1, True), (1, True), (1, False), (1, False)],
+        "rule-narrow": [(0, False), (1, True), (0, True), (0, True)],
+    }
+
+
+def test_samples_written_alike_over_other_bases_have_other_events(tmp_path: Path) -> None:
+    for number, code in enumerate(("67", "68")):
+        document = rule(f"rule-{code}", {"s": {"metadata.event_code": "67"}, "condition": "s"}, number)
+        document["x-incident"]["tests"] |= {"base": {"metadata.event_code": code}}
+        (tmp_path / f"{code}.yaml").write_text(yaml.safe_dump(document))
+    hits = {one.rule: {sample.hits for sample in one.samples} for one in _samples_of(tmp_path)}
+    assert hits == {"rule-67": {1}, "rule-68": {0}}
+
+
+def _samples_of(folder: Path) -> list[RuleTest]:
+    ruleset = load_ruleset(folder)
+    assert ruleset.problems == ()
+    return test_rules(ruleset)

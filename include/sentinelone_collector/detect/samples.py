@@ -31,12 +31,15 @@ def checked_events(sample: Sample, base: dict[str, Any], schema: Any, *, repeate
     shapes = [sample] if isinstance(sample, dict) else sample
     if not shapes:
         raise ValueError("it holds no event")
-    rows = [row for shape in shapes for row in _repeated(_merge(_nest(base), _nest(shape)), repeated=repeated)]
-    for number, row in enumerate(rows):
-        row.setdefault("metadata", {}).setdefault("uid", f"sample-{number}")
-        if isinstance(row.get("unmapped"), dict):
-            row["unmapped"] = json.dumps(row["unmapped"], sort_keys=True)
-        _check(row, schema, "")
+    rows: list[dict[str, Any]] = []
+    for shape in shapes:
+        first = len(rows)
+        for row in _repeated(_merge(_nest(base), _nest(shape)), repeated=repeated):
+            row.setdefault("metadata", {}).setdefault("uid", f"sample-{len(rows)}")
+            if isinstance(row.get("unmapped"), dict):
+                row["unmapped"] = json.dumps(row["unmapped"], sort_keys=True)
+            rows.append(row)
+        _check(rows[first], schema, "")  # its repetitions hold values of the same types
     return rows
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -51,8 +51,16 @@ class _Sample(NamedTuple):
     rule: Rule
     expected: Literal["hit", "miss"]
     number: int
+    part: int  # of the events
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The events of samples that are alike, as those of a rule and its variants are, and the rules of these samples."""
+
     rows: list[dict[str, Any]]
     baseline: list[dict[str, Any]]
+    rules: dict[str, Rule] = field(default_factory=dict)
 
 
 def test_rules(ruleset: Ruleset, *names: str) -> list[RuleTest]:
@@ -62,26 +70,41 @@ def test_rules(ruleset: Ruleset, *names: str) -> list[RuleTest]:
     that is no rule.
     """
     rules = [ruleset.get(name) for name in names] or [rule for rule in ruleset if rule.spec is not None]
-    samples = [sample for rule in rules for sample in _samples(rule, ruleset)]
-    counts = _run(ruleset, rules, samples)
+    samples, parts = _samples(rules, ruleset)
+    hits = _run(ruleset, rules, parts)
     results: dict[str, list[SampleResult]] = {rule.name: [] for rule in rules}
-    for sample, hits in zip(samples, counts, strict=True):
-        results[sample.rule.name].append(SampleResult(expected=sample.expected, number=sample.number, hits=hits))
+    for rule, expected, number, part in samples:
+        found = SampleResult(expected=expected, number=number, hits=hits[rule.name, part])
+        results[rule.name].append(found)
     return [RuleTest(rule=rule.name, path=str(rule.path), samples=tuple(results[rule.name])) for rule in rules]
 
 
 test_rules.__test__ = False  # type: ignore[attr-defined]  # its name is no invitation to test runners
 
 
-def _samples(rule: Rule, ruleset: Ruleset) -> Iterator[_Sample]:
-    if rule.spec is None:
-        return
-    tests, schema = rule.spec.tests, ruleset.columns.catalogue.schema
-    before = checked_events(tests.baseline, tests.base, schema) if tests.baseline else []
-    kinds: tuple[tuple[Literal["hit", "miss"], Any], ...] = (("hit", tests.hits), ("miss", tests.misses))
-    for kind, samples in kinds:
-        for number, sample in enumerate(samples):
-            yield _Sample(rule, kind, number, *_parted(checked_events(sample, tests.base, schema), before))
+def _samples(rules: list[Rule], ruleset: Ruleset) -> tuple[list[_Sample], list[_Part]]:
+    """Return the samples of the rules, and their events: samples that are written alike have the same ones."""
+    samples: list[_Sample] = []
+    parts: list[_Part] = []
+    known: dict[str, int] = {}
+    schema = ruleset.columns.catalogue.schema
+    for rule in rules:
+        if rule.spec is None:
+            continue
+        tests = rule.spec.tests
+        under = repr((tests.base, tests.baseline))
+        before: list[dict[str, Any]] | None = None
+        kinds: tuple[tuple[Literal["hit", "miss"], Any], ...] = (("hit", tests.hits), ("miss", tests.misses))
+        for kind, written in kinds:
+            for number, sample in enumerate(written):
+                place = known.setdefault(f"{under} {sample!r}", len(parts))
+                if place == len(parts):
+                    if before is None:
+                        before = checked_events(tests.baseline, tests.base, schema) if tests.baseline else []
+                    parts.append(_Part(*_parted(checked_events(sample, tests.base, schema), before)))
+                parts[place].rules[rule.name] = rule
+                samples.append(_Sample(rule, kind, number, place))
+    return samples, parts
 
 
 def _parted(
@@ -95,7 +118,7 @@ def _parted(
 
 @dataclass(frozen=True)
 class _SampleEvents:
-    """The events of all samples: each sample is a part of its own, each UTC day of one a source."""
+    """The events of all parts, each UTC day of one a source."""
 
     table: Any
 
@@ -103,48 +126,49 @@ class _SampleEvents:
         connection.register("samples", self.table)
         connection.execute("""
             CREATE TEMP TABLE sources AS
-            SELECT DISTINCT origin, origin AS source, sample AS part, NULL::BIGINT AS lo, NULL::BIGINT AS hi
+            SELECT DISTINCT origin, origin AS source, part, NULL::BIGINT AS lo, NULL::BIGINT AS hi
             FROM samples
         """)
         return "samples e"
 
 
-def _run(ruleset: Ruleset, rules: list[Rule], samples: list[_Sample]) -> list[int]:
-    counts = [0] * len(samples)
-    places = [(n, row["time"] // _DAY_MS) for n, sample in enumerate(samples) for row in sample.rows]
+def _run(ruleset: Ruleset, rules: list[Rule], parts: list[_Part]) -> Counter[tuple[str, int]]:
+    """Return how many hits each rule gives in each part that holds a sample of it, by rule and part."""
+    places = [(n, row["time"] // _DAY_MS) for n, part in enumerate(parts) for row in part.rows]
     sources = {place: number for number, place in enumerate(dict.fromkeys(places))}
-    events = _SampleEvents(_table(ruleset, samples, sources))
     looked = find_hits(
         ruleset,
         detectors_of(tuple(rules)),
-        events,
+        _SampleEvents(_table(ruleset, parts, sources)),
         frozenset(sources.values()),
         console="samples.invalid",
         verdicts=lambda: sample_verdicts(
-            ruleset, [(sample.rule, sample.rows, sample.baseline) for sample in samples], sources
+            ruleset, [(list(part.rules.values()), part.rows, part.baseline) for part in parts], sources
         ),
     )
-    of_source = [sample for sample, _ in sources]
+    of_source = [part for part, _ in sources]
+    counts: Counter[tuple[str, int]] = Counter()
     for hit, numbers, _ in looked.found:
-        for number in {of_source[number] for number in numbers}:
-            counts[number] += samples[number].rule.name == hit.rule_id and _counts(hit, samples[number].rule)
+        for part in {of_source[number] for number in numbers}:
+            if hit.rule_id in parts[part].rules and _counts(hit):
+                counts[hit.rule_id, part] += 1
     return counts
 
 
-def _counts(hit: Hit, rule: Rule) -> bool:
+def _counts(hit: Hit) -> bool:
     # A baseline that is too short raises nothing, and a sample has to tell that from a hit
-    return hit.analysis is None or not hit.analysis.cold or rule.name != hit.rule_id
+    return hit.analysis is None or not hit.analysis.cold
 
 
-def _table(ruleset: Ruleset, samples: list[_Sample], sources: dict[tuple[int, int], int]) -> Any:
+def _table(ruleset: Ruleset, parts: list[_Part], sources: dict[tuple[int, int], int]) -> Any:
     import pyarrow as pa
 
-    rows = [row for sample in samples for row in sample.rows]
-    parts = [number for number, sample in enumerate(samples) for _ in sample.rows]
+    rows = [row for part in parts for row in part.rows]
+    numbers = [number for number, part in enumerate(parts) for _ in part.rows]
     read = {"metadata", "time", *(name.split(".", 1)[0] for name in (*ruleset.columns.aliases, *fields_read()))}
     schema = pa.schema([field for field in ruleset.columns.catalogue.schema if field.name in read])
     table = pa.Table.from_pylist(rows, schema=schema)
-    origins = [sources[part, row["time"] // _DAY_MS] for part, row in zip(parts, rows, strict=True)]
+    origins = [sources[number, row["time"] // _DAY_MS] for number, row in zip(numbers, rows, strict=True)]
     return table.append_column("origin", pa.array(origins, pa.int32())).append_column(
-        "sample", pa.array(parts, pa.int32())
+        "part", pa.array(numbers, pa.int32())
     )

@@ -34,6 +34,18 @@ def judged(rows: list[Seen], **block: Any) -> list[Finding]:
     return list(read_detector(block).judge(Day(TODAY, FrameCounters(rows))))
 
 
+def test_facts_are_texts_or_none_and_columns_are_there_where_nothing_was_counted() -> None:
+    counters = FrameCounters(
+        [seen("login", TODAY, name, ip=ip) for name, ip in (("ann", "no address"), ("bob", "2001:db8::1"))]
+    )
+    for ask in (counters.merged, counters.by_day):
+        frame = ask("login", TODAY, TODAY)
+        assert frame["network"].tolist() == [None, "2001:db8::/48"]
+        for nothing in (ask("login", TODAY - 9, TODAY - 1), ask("login", TODAY, TODAY, ["eve"])):
+            assert (len(nothing), list(nothing)) == (0, list(frame))
+    assert list(counters.of_windows("act", TODAY))[:4] == ["window", "day", "entity", "value"]
+
+
 ANY = {"code": "5009", "slot": "40", "weekend": "0", "role": "Admin"}
 
 

@@ -139,8 +139,10 @@ def decoded(feature: str, frame: DataFrame) -> DataFrame:
         made[name] = pd.to_numeric(made[name])
     if "ip" in made:
         known = {ip: _network(ip) for ip in made["ip"].unique() if ip is not None}
-        made["network"] = made["ip"].map(known).astype(object).where(made["ip"].notna(), None)
-    return frame.assign(**made)
+        networks = [None if ip is None else known[ip] for ip in made["ip"]]
+        made["network"] = pd.Series(networks, index=frame.index, dtype=object)
+    # At once: one by one, the columns of a small frame cost more than all that is done with it
+    return pd.concat([frame, pd.DataFrame(made, index=frame.index, copy=False)], axis=1)
 
 
 def _network(address: str) -> str | None:
@@ -160,7 +162,7 @@ class FrameCounters:
 
         frame = pd.DataFrame(list(rows), columns=list(_COLUMNS))
         self._of: dict[str, Any] = {
-            str(name): decoded(str(name), part.sort_values("day", kind="stable").reset_index(drop=True))
+            str(name): part.sort_values("day", kind="stable").reset_index(drop=True)
             for name, part in frame.groupby("feature")
         }
         self._none = frame.iloc[:0]
@@ -169,7 +171,7 @@ class FrameCounters:
     def _slice(self, feature: str, first: int, last: int, entities: Sequence[str] | None) -> DataFrame:
         frame: DataFrame | None = self._of.get(feature)
         if frame is None:
-            return decoded(feature, self._none)
+            return self._none
         begin, end = frame["day"].searchsorted([first, last + 1])
         part = frame.iloc[begin:end]
         return part if entities is None else part[part["entity"].isin(list(entities))]
@@ -193,7 +195,13 @@ class FrameCounters:
 
 
 def _summed(feature: str, part: DataFrame, keys: list[str]) -> DataFrame:
-    grouped = part.groupby(keys, sort=True, as_index=False)
-    counts = {"n": ("n", "sum"), "first": ("first", "min"), "last": ("last", "max")}
-    summed: DataFrame = grouped.agg(**(counts if "day" in keys else {**counts, "days": ("day", "nunique")}))
-    return decoded(feature, summed)
+    import pandas as pd
+
+    if part.empty:  # most features of most days are, and grouping nothing costs as much as grouping a day
+        days = {} if "day" in keys else {"days": part["day"]}
+        return decoded(feature, part[[*keys, "n", "first", "last"]].assign(**days))
+    grouped = part.groupby(keys, sort=True)
+    columns = {"n": grouped["n"].sum(), "first": grouped["first"].min(), "last": grouped["last"].max()}
+    if "day" not in keys:
+        columns["days"] = grouped["day"].nunique()
+    return decoded(feature, pd.DataFrame(columns).reset_index())

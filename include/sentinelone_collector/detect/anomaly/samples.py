@@ -1,4 +1,4 @@
-"""Verdicts on the samples of rules: each sample is an instance of its own, counted in memory."""
+"""Verdicts on the samples of rules: the events of each are an instance of its own, counted in memory."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ Rows = list[dict[str, Any]]
 
 
 def sample_verdicts(
-    ruleset: Ruleset, samples: Sequence[tuple[Rule, Rows, Rows]], sources: Mapping[tuple[int, int], int]
+    ruleset: Ruleset, samples: Sequence[tuple[Sequence[Rule], Rows, Rows]], sources: Mapping[tuple[int, int], int]
 ) -> dict[int, list[Verdict]]:
     """Return what the anomaly rules that each sample is about say of its days, by the numbers of sources.
 
-    A sample is its rule, its events and those of its baseline; `sources` numbers samples and days.
+    A sample is its rules, its events and those of its baseline; `sources` numbers samples and days.
     """
-    judging = {number: rules for number, sample in enumerate(samples) if (rules := _judging(ruleset, sample[0]))}
+    judging = {
+        number: judgings
+        for number, (rules, _, _) in enumerate(samples)
+        if (judgings := list(dict.fromkeys(one for rule in rules for one in _judging(ruleset, rule))))
+    }
     if not judging:
         return {}
     seen = _seen(ruleset, {number: [*samples[number][1], *samples[number][2]] for number in judging})
+    counters = {number: FrameCounters(seen.get(number, [])) for number in judging}
     found: dict[int, list[Verdict]] = {}
-    for number, rules in judging.items():
-        counters = FrameCounters(seen.get(number, []))
-        for sample, day in sources:
-            said = judge_day(day, counters, rules).get(str(day)) if sample == number else None
-            if said:
-                found[sources[sample, day]] = said
+    for (number, day), source in sources.items():
+        said = judge_day(day, counters[number], judging[number]).get(str(day)) if number in judging else None
+        if said:
+            found[source] = said
     return found
 
 
