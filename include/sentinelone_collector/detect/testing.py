@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -13,12 +14,16 @@ from sentinelone_collector.detect.anomaly.samples import sample_verdicts
 from sentinelone_collector.detect.correlate import detectors_of
 from sentinelone_collector.detect.engine import find_hits
 from sentinelone_collector.detect.hits import Hit
+from sentinelone_collector.detect.people import person_hits
+from sentinelone_collector.detect.risk import summed
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
 from sentinelone_collector.detect.samples import BEGIN, checked_events
+from sentinelone_collector.windows import DAY, Window
 
 __all__ = ["RuleTest", "SampleResult", "test_rules"]
 
 _DAY_MS = 86_400_000
+_CONSOLE = "samples.invalid"
 
 
 class SampleResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +98,11 @@ def _parted(
     return [row for row in rows if row["time"] >= begin], [*before, *earlier]
 
 
+def _day_of(hit: Hit) -> Window:
+    start = datetime.fromtimestamp(hit.last_time // _DAY_MS * _DAY_MS / 1000, UTC)
+    return Window(start, start + DAY)
+
+
 @dataclass(frozen=True)
 class _SampleEvents:
     """The events of all samples: each sample is a part of its own, each UTC day of one a source."""
@@ -116,19 +126,37 @@ def _run(ruleset: Ruleset, rules: list[Rule], samples: list[_Sample]) -> list[in
     events = _SampleEvents(_table(ruleset, samples, sources))
     looked = find_hits(
         ruleset,
-        detectors_of(tuple(rules)),
+        detectors_of(tuple(_with_counted(ruleset, rules))),
         events,
         frozenset(sources.values()),
-        console="samples.invalid",
+        console=_CONSOLE,
         verdicts=lambda: sample_verdicts(
             ruleset, [(sample.rule, sample.rows, sample.baseline) for sample in samples], sources
         ),
     )
     of_source = [sample for sample, _ in sources]
+    of_sample: dict[int, list[Hit]] = {}
     for hit, numbers, _ in looked.found:
         for number in {of_source[number] for number in numbers}:
             counts[number] += samples[number].rule.name == hit.rule_id and _counts(hit, samples[number].rule)
+            of_sample.setdefault(number, []).append(hit)
+    for number, sample in enumerate(samples):
+        counts[number] += _sums(ruleset, sample.rule, of_sample.get(number, []))
     return counts
+
+
+def _with_counted(ruleset: Ruleset, rules: list[Rule]) -> list[Rule]:
+    """Return the rules, and those whose hits they sum up."""
+    counted = {name for rule in rules if rule.risk is not None for name in ruleset.counted_by(rule.risk)}
+    names = {rule.name for rule in rules}
+    return [*rules, *(rule for rule in ruleset.incident_rules if rule.name in counted - names)]
+
+
+def _sums(ruleset: Ruleset, rule: Rule, hits: list[Hit]) -> int:
+    if rule.risk is None:
+        return 0
+    held = [one for hit in hits for one in person_hits([hit], _day_of(hit), console=_CONSOLE)]
+    return len(list(summed(rule, rule.risk, held, counted=ruleset.counted_by(rule.risk), console=_CONSOLE)))
 
 
 def _counts(hit: Hit, rule: Rule) -> bool:

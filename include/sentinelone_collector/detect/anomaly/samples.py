@@ -24,7 +24,12 @@ def sample_verdicts(
 
     A sample is its rule, its events and those of its baseline; `sources` numbers samples and days.
     """
-    judging = {number: rules for number, sample in enumerate(samples) if (rules := _judging(ruleset, sample[0]))}
+    judging = {
+        number: rules
+        for number, (rule, _, baseline) in enumerate(samples)
+        # Sums do not count what has no baseline
+        if (baseline or rule.risk is None) and (rules := _judging(ruleset, rule))
+    }
     if not judging:
         return {}
     seen = _seen(ruleset, {number: [*samples[number][1], *samples[number][2]] for number in judging})
@@ -41,6 +46,9 @@ def sample_verdicts(
 def _judging(ruleset: Ruleset, rule: Rule) -> list[Judging]:
     if rule.judge is not None:
         return [Judging(rule.name, rule.judge)]
+    if rule.risk is not None:
+        counted = ruleset.counted_by(rule.risk)
+        return [one for one in ruleset.judgings if one.rule in counted]
     uses = rule.correlation.uses if rule.correlation else ()
     return list(dict.fromkeys(one for name in uses for one in _judging(ruleset, ruleset.by_name[name])))
 
