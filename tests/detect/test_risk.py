@@ -8,20 +8,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from detect_world import CONSOLE, NOW, World, at, event, instance
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sentinelone_collector.detect import Hit, Ruleset, backtest, hit_finding, load_ruleset
-from sentinelone_collector.detect.people import PersonHit, is_sum
+from sentinelone_collector.detect.people import PersonHit, is_sum, person_hits
 from sentinelone_collector.detect.risk import summed
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.rules import BUILT_IN
 from sentinelone_collector.windows import Window
 
 TEN = timedelta(minutes=10)
-FEW = ("aa_001", "aa_005_console", "aa_008", "aa_010_2fa", "aa_016", "aa_030", "aa_033_local", "ub_015", "ul_016_tor")
+FEW = (
+    *("aa_001", "aa_005_console", "aa_008", "aa_010_2fa", "aa_016", "aa_030", "aa_033_local", "ub_015"),
+    *("ul_006_failed", "ul_006_failures", "ul_016_tor"),
+)
 OFF = ("direction:off",)
 # Ann's hits lie at both ends of a day, over midnight, and in windows of which one is empty but for another person
 STARTS = ("14T10:00", "14T15:00", "14T23:50", "15T09:50", "15T10:00", "15T23:50")
@@ -169,26 +173,38 @@ def test_what_is_taken_back_supersedes_and_what_comes_again_restores(make_world:
 
 
 def test_a_tagging_that_died_half_way_is_made_up_by_the_next(
-    make_world: Any, few: Ruleset, in_order: Any, monkeypatch: pytest.MonkeyPatch
+    make_world: Any, few: Ruleset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first window comes last, and writing fails once among and once after the others."""
-    for writes in (1, 3):  # of two windows of the next morning, one of the evening, and its own
-        world = make_world(f"world{writes}", ruleset=few)
-        _play(world, [1, 2, 3, 4, 5])
-        world.put(WINDOWS[0], STORY)
-        real, left = world.store.replace_hits, [writes]
+    """The first window has no hit: it makes a login in the second one suspicious, which makes up a sum in the third."""
+    windows = [Window(at(f"2026-01-14T{text}"), at(f"2026-01-14T{text}") + TEN) for text in ("09:50", "10:00", "15:00")]
+    rows = [event(f"f{n}", windows[0].start + n * timedelta(seconds=1), "133", user="ann") for n in range(5)]
+    rows += [
+        event("login", windows[1].start, "27", user="ann"),
+        event("off", windows[2].start, "67", actor="ann", user="bob", labels=OFF),
+        event("token", windows[2].start, "112", actor="ann", user="bob"),
+    ]
+    world = make_world(ruleset=few)
+    for number, window in enumerate(windows):
+        world.put(window, rows if number else [])
+        world.tag(window)
+    assert _sums(world) == []
+    real, left = world.store.replace_hits, [1]
 
-        def failing(*args: Any, real: Any = real, left: list[int] = left, **more: Any) -> None:
-            if not left[0]:
-                raise OSError("no space")
-            left[0] -= 1
-            real(*args, **more)
+    def once(*args: Any, **more: Any) -> None:
+        if not left[0]:
+            raise OSError("no space")
+        left[0] -= 1
+        real(*args, **more)
 
-        with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
-            patched.setattr(world.store, "replace_hits", failing)
-            world.tag(WINDOWS[0])
-        world.tag(WINDOWS[0])
-        assert (world.hit_files(), world.incidents()) == in_order
+    world.put(windows[0], rows)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "replace_hits", once)
+        with pytest.raises(OSError, match="no space"):
+            world.tag(windows[0])
+    world.tag(windows[0])
+    (hit,) = _sums(world)
+    assert (hit.analysis.observed if hit.analysis else "", hit.last_time) == ("120", _ms("2026-01-14T15:00"))
+    assert [incident["rule_id"] for incident in world.incidents() if incident["entity"] == "ann"].count("ub-015") == 1
 
 
 @pytest.mark.parametrize(
@@ -259,7 +275,7 @@ _HOUR = 3_600_000
 _HITS = st.lists(
     st.builds(
         _hit,
-        st.integers(0, 40 * 6).map(lambda n: n * _HOUR // 6),
+        st.integers(0, 10).map(lambda n: n * 4 * _HOUR) | st.integers(0, 40 * 6).map(lambda n: n * _HOUR // 6),
         st.sampled_from(["a1", "a2", "b1", "b2", "c1", "d1"]),
         st.integers(1, 5),
         st.sampled_from(["ann", "bob"]),
@@ -299,6 +315,18 @@ def test_sums_are_what_their_words_say(hits: list[PersonHit], few: Ruleset) -> N
             hit.window for hit in hits if (hit.person, hit.at) == (one.hit.entity, one.hit.last_time)
         }
     assert list(summed(rule, rule.risk, hits, counted=frozenset(), console=CONSOLE)) == []
+
+
+def test_what_has_no_baseline_counts_for_nobody(make_world: Any, built_in: Ruleset) -> None:
+    world = make_world(ruleset=built_in)
+    world.put(WINDOWS[0], [event("login", WINDOWS[0].start, "27", user="ann")])
+    world.tag(WINDOWS[0])
+    (hit,) = [hit for hit in world.hits(WINDOWS[0]) if hit.rule_id == "ul-014"]
+    assert hit.analysis is not None
+    assert (hit.person, hit.analysis.cold) == ("ann", True)
+    assert person_hits([hit], WINDOWS[0], console=CONSOLE) == []
+    told = msgspec.structs.replace(hit, analysis=msgspec.structs.replace(hit.analysis, cold=False))
+    assert [(one.person, one.severity_id) for one in person_hits([told], WINDOWS[0], console=CONSOLE)] == [("ann", 1)]
 
 
 def test_whose_doing_a_hit_is(make_world: Any, built_in: Ruleset) -> None:
