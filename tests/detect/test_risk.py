@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sentinelone_collector.detect import Hit, Ruleset, backtest, hit_finding, load_ruleset
+from sentinelone_collector.detect.anomaly.analysis import Analysis
 from sentinelone_collector.detect.people import PersonHit, is_sum, person_hits
 from sentinelone_collector.detect.risk import summed
 from sentinelone_collector.errors import UsageError
@@ -317,16 +318,28 @@ def test_sums_are_what_their_words_say(hits: list[PersonHit], few: Ruleset) -> N
     assert list(summed(rule, rule.risk, hits, counted=frozenset(), console=CONSOLE)) == []
 
 
-def test_what_has_no_baseline_counts_for_nobody(make_world: Any, built_in: Ruleset) -> None:
-    world = make_world(ruleset=built_in)
-    world.put(WINDOWS[0], [event("login", WINDOWS[0].start, "27", user="ann")])
+def test_what_has_no_baseline_counts_for_nobody(make_world: Any, few: Ruleset) -> None:
+    world = make_world(ruleset=few)
+    world.put(WINDOWS[0], STORY)
     world.tag(WINDOWS[0])
-    (hit,) = [hit for hit in world.hits(WINDOWS[0]) if hit.rule_id == "ul-014"]
-    assert hit.analysis is not None
-    assert (hit.person, hit.analysis.cold) == ("ann", True)
-    assert person_hits([hit], WINDOWS[0], console=CONSOLE) == []
-    told = msgspec.structs.replace(hit, analysis=msgspec.structs.replace(hit.analysis, cold=False))
-    assert [(one.person, one.severity_id) for one in person_hits([told], WINDOWS[0], console=CONSOLE)] == [("ann", 1)]
+    hit = next(hit for hit in world.hits(WINDOWS[0]) if hit.person == "ann")
+    said = Analysis(
+        detector="hour",
+        parameter="hour",
+        pattern="off_hours",
+        observed="03:00",
+        basis="user",
+        days=9,
+        events=9,
+        score=0.001,
+        measure="probability",
+        words="",
+    )
+    counted = [
+        [one.person for one in person_hits([msgspec.structs.replace(hit, analysis=analysis)], WINDOWS[0], console="c")]
+        for analysis in (None, said, msgspec.structs.replace(said, cold=True))
+    ]
+    assert counted == [["ann"], ["ann"], []]
 
 
 def test_whose_doing_a_hit_is(make_world: Any, built_in: Ruleset) -> None:
