@@ -364,3 +364,66 @@ def test_whose_doing_a_hit_is(make_world: Any, built_in: Ruleset) -> None:
         "ul-004": None,
         "ep-002": None,
     }
+
+
+RULE = next(BUILT_IN.rglob("ub_015*.yaml")).read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('rules: ["*"]', 'rules: ["zz-*"]', "no rule zz-* gives hits"),
+        ('rules: ["*"]', "rules: []", "names the rules"),
+        ("group-by: [x-person]", "group-by: [user.name]", "group-by is [x-person]"),
+        ("type: value_sum", "type: value_count", "type is value_sum"),
+        ("gte: 100", "lt: 100", "gte and a number above 0"),
+        ("gte: 100", "gte: 0", "gte and a number above 0"),
+        ("timespan: 24h", "timespan: 8d", "7 days at most"),
+        (", critical: 100}", "}", "a weight for each of"),
+        ("{distinct: {x-rule: 3}}", "{distinct: {user.name: 3}}", "require of a sum"),
+        ("{distinct: {x-rule: 3}}", "{events: 3}", "require of a sum"),
+        ("    keys: [actor.user.name]", "    keys: [user.name]", "dedup.keys of a sum"),
+        ("level: high\n", "level: high\ndetector: {type: newcomer, feature: login}\n", "a detector or a correlation"),
+        ("  dedup:", "  unless: [aa-008]\n  dedup:", "no unless, match or direction"),
+    ],
+)
+def test_a_wrong_sum_is_reported_and_the_other_rules_stay(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert RULE.count(old) == 1
+    _folder(tmp_path)
+    (wrong,) = tmp_path.glob("ub_015*")
+    wrong.write_text(RULE.replace(old, new))
+    ruleset = load_ruleset(tmp_path)
+    (problem,) = ruleset.problems
+    assert says in problem.text
+    assert (problem.path, problem.line is not None) == (wrong, True)
+    assert "ub-015" not in ruleset.by_name
+    assert "aa-008" in ruleset.by_name
+
+
+def test_a_correlation_counts_no_sums(tmp_path: Path) -> None:
+    _folder(tmp_path)
+    above = """\
+title: Above
+id: 44444444-4444-4444-8444-444444444444
+name: above
+correlation: {type: event_count, rules: [ub-015], group-by: [user.name], timespan: 1h, condition: {gte: 1}}
+level: low
+x-incident:
+  family: endpoint
+  classification: recon
+  reason: why
+  recommendation: what
+  tests: {hits: [{}, {}], misses: [{}, {}]}
+"""
+    (tmp_path / "above.yaml").write_text(above)
+    ruleset = load_ruleset(tmp_path)
+    assert ["ub-015 follows from hits" in problem.text for problem in ruleset.problems] == [True]
+    assert "ub-015" in ruleset.by_name
+
+
+def test_sums_count_neither_themselves_nor_each_other(built_in: Ruleset) -> None:
+    (rule,) = built_in.risks
+    assert rule.risk is not None
+    counted = built_in.counted_by(rule.risk)
+    assert rule.name not in counted
+    assert counted == {one.name for one in built_in.incident_rules} - {rule.name}

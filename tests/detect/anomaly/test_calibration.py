@@ -173,7 +173,6 @@ REAL: dict[str, Any] = {
     ("name", "wrong", "what"),
     [
         ("gamma_poisson_tail", _poisson, "failures of users"),
-        ("gamma_poisson_tail", _poisson, "failures of tenants"),
         ("gamma_poisson_tail", _poisson, "hosts of users"),
         ("share_prior", _too_alike, "shares of analysts"),
         ("week_density", _too_narrow, "hours of users"),
