@@ -188,7 +188,7 @@ def test_the_block_of_a_rule_is_described_and_the_examples_pass_their_samples(tm
     ruleset = load_ruleset(tmp_path)
     assert ruleset.problems == ()
     results = test_rules(ruleset)
-    assert {result.rule for result in results} == {"own-001", "own-002", "own-003"}
+    assert {result.rule for result in results} == {"own-001", "own-002", "own-003", "own-004"}
     assert all(result.passed for result in results)
 
 

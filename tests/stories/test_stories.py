@@ -48,6 +48,7 @@ def test_a_spray_that_ends_in_a_takeover(new_stage: NewStage) -> None:
         ("aa-038", f"{who} | 1071026552893911079"),
         ("aa-038", f"{who} | 1448770502296479451"),
         ("ub-009", who),
+        ("ub-015", who),
         ("ul-003-source", ip),
         ("ul-004", ip),
         ("ul-006-source", ip),
@@ -58,7 +59,17 @@ def test_a_spray_that_ends_in_a_takeover(new_stage: NewStage) -> None:
 def test_a_leaver_who_collects(new_stage: NewStage) -> None:
     records, _ = story("insider", START)
     who = "ingrid jankowska"
-    assert new_stage().play(records) == {("aa-030", who), ("aa-031", who), ("aa-041-hosts", who), ("aa-051", who)}
+    stage = new_stage()
+    assert stage.play(records) == {
+        ("aa-030", who),
+        ("aa-031", who),
+        ("aa-041-hosts", who),
+        ("aa-051", who),
+        ("ub-015", who),
+    }
+    (sum_,) = [incident for incident in stage.incidents() if incident.rule_id == "ub-015"]
+    assert sum_.level == "high"
+    assert sum_.summary.startswith("Ingrid Jankowska gathered a risk of 1")
 
 
 def _roll_out(console: Console, begin: Any) -> list[Record]:
@@ -94,14 +105,16 @@ ROLL_OUT: Raised = {
     ("aa-033", "rollout@msp.example.com"),
     ("aa-036", "rollout@msp.example.com"),
 }
+# Nobody has announced it, and then the person is the more conspicuous
+UNANNOUNCED: Raised = ROLL_OUT | {("ub-015", "rollout@msp.example.com")}
 
 
 def test_a_roll_out_is_high_unless_it_is_announced(new_stage: NewStage) -> None:
     announced = {"start": START - MINUTE, "end": START + HOUR, "reason": "roll-out Oslo"}
     weekly = {"weekly": "mon 11:00-12:00", "timezone": "Europe/Berlin", "reason": "roll-outs"}  # 10:00 UTC in winter
     plain = new_stage("plain")
-    assert plain.play(_roll_out(Console(), START)) == ROLL_OUT
-    assert plain.levels()["high"] == 4
+    assert plain.play(_roll_out(Console(), START)) == UNANNOUNCED
+    assert plain.levels()["high"] == 5
     for number, window in enumerate((announced, weekly)):
         stage = new_stage(f"announced{number}", rules={"change_windows": [window]})
         assert stage.play(_roll_out(Console(), START)) == ROLL_OUT
@@ -222,8 +235,35 @@ def test_the_same_story_in_two_tenants_is_two(new_stage: NewStage) -> None:
     two = new_stage("two", slug="apac", shared=one.store)
     for stage in (one, two):
         stage.play(_roll_out(Console(), START))
-    assert one.raised() == two.raised() == ROLL_OUT
+    assert one.raised() == two.raised() == UNANNOUNCED
     assert not {incident.id for incident in one.incidents()} & {incident.id for incident in two.incidents()}
+
+
+def test_a_day_of_small_things_over_midnight_is_one_person_s_whatever_order_it_comes_in(new_stage: NewStage) -> None:
+    """Five things of Mallory within a day, of which one is high alone; Ann does some of the same and is left alone."""
+    console, begin = Console(), at("2026-03-02T18:00")
+    mine = {"username": "mallory@example.com", "userId": "9"}
+    by = {"byUser": "mallory@example.com", "userId": "9"}
+    records = [
+        console.record(112, begin, **mine),
+        console.record(3001, begin + HOUR, value="C:\\tmp\\a.exe", exclusionType="path", osFamily="windows", **mine),
+        console.record(64, begin + 3 * HOUR, agentId="5", computerName="pc5", **mine),
+        console.record(64, begin + 4 * HOUR, agentId="5", computerName="pc5", username="ann@example.com", userId="8"),
+        console.record(25, begin + 7 * HOUR, username="leaver@example.com", **by),
+        console.record(67, begin + 9 * HOUR, username="bob@example.com", newValue=False, **by),
+        console.record(67, begin + 10 * HOUR, username="bob@example.com", newValue=True, **by),
+    ]
+    contents = []
+    for name, order in (("forward", list), ("backward", lambda windows: windows[::-1])):
+        stage = new_stage(name, every=6 * HOUR)
+        assert {one for one in stage.play(records, order) if one[0] == "ub-015"} == {("ub-015", "mallory@example.com")}
+        contents.append(_content(stage))
+    assert contents[0] == contents[1]
+    (summary,) = [one["summary"] for one in contents[0] if one["rule_id"] == "ub-015"]
+    assert summary == (
+        "mallory@example.com gathered a risk of 115 within 24 hours by hits of 5 rules: 2FA disabled (50), "
+        "API token generated or allowed (20), Exclusion added (20) and 2 others."
+    )
 
 
 def _content(stage: Stage) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def kind_of(rule: Rule) -> str:
     """Return how a rule finds: `event`, `correlation` or `anomaly`."""
     if rule.judge is not None:
         return "anomaly"
-    return "event" if rule.correlation is None else "correlation"
+    return "event" if rule.correlation is None and rule.risk is None else "correlation"
 
 
 def rule_row(rule: Rule) -> dict[str, Any]:

@@ -23,6 +23,9 @@ COLD = "the baseline is still too short to raise an incident"
 _WHO = ("actor.user.name", "actor.user.email_addr", "actor.user.uid", "src_endpoint.ip", "unmapped.data.siteName")
 _WHO_SIGNS_IN = ("user.name", "user.email_addr")
 _AUTHENTICATION = "user_login_ad"
+_ENDPOINT = "endpoint"  # whose events name processes' users, if any
+_ACTOR = ("actor.user.name", "actor.user.email_addr", "actor.user.uid")
+_ACCOUNT = ("user.name", "user.email_addr", "user.uid")
 
 
 def build_hit(
@@ -88,6 +91,7 @@ def build_hit(
         attacks=rule.attacks,
         attacks_v19=rule.attacks_v19,
         analysis=analysis,
+        person=_person(rule, spec, fields),
     )
 
 
@@ -118,6 +122,19 @@ def _entity(spec: IncidentSpec, fields: Fields, attacker: str | None) -> str:
     return " | ".join((part or "unknown").lower() for part in parts)
 
 
+def _person(rule: Rule, spec: IncidentSpec, fields: Fields) -> str | None:
+    """Return whose doing this is.
+
+    What counts or compares several events is one person's doing only where it is told apart by person: the last event
+    says nothing about who did the others.
+    """
+    names = _ACCOUNT if spec.family == _AUTHENTICATION else _ACTOR
+    single = rule.correlation is None and rule.judge is None
+    if spec.family == _ENDPOINT or not (single or set(names).intersection(spec.dedup.keys)):
+        return None
+    return _first(fields, names)
+
+
 def _level(rule: Rule, spec: IncidentSpec, fields: Fields) -> tuple[str, str | None]:
     if spec.direction is None or f"direction:{spec.direction}" in (fields.get("metadata.labels") or ()):
         return rule.level, None
@@ -125,4 +142,5 @@ def _level(rule: Rule, spec: IncidentSpec, fields: Fields) -> tuple[str, str | N
 
 
 def _span(rule: Rule) -> str | None:
-    return duration_text(rule.correlation.span) if rule.correlation else None
+    spanning = rule.correlation or rule.risk
+    return duration_text(spanning.span) if spanning else None

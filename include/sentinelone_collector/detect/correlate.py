@@ -14,11 +14,10 @@ from sentinelone_collector.detect.anomaly.finding import Judged
 from sentinelone_collector.detect.building import build_hit, who_of
 from sentinelone_collector.detect.correlating import complete, may_hold
 from sentinelone_collector.detect.engine import Detector, Done, EventRules, Found, Scene
+from sentinelone_collector.detect.hits import MOST_EVENTS
 from sentinelone_collector.detect.ruleset import Correlation, Rule
 
-__all__ = ["MOST_EVENTS", "Correlated", "detectors_of"]
-
-MOST_EVENTS = 200
+__all__ = ["Correlated", "detectors_of"]
 
 
 @dataclass(frozen=True)

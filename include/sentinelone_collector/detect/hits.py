@@ -13,8 +13,9 @@ import msgspec
 
 from sentinelone_collector.detect.anomaly.analysis import Analysis
 
-__all__ = ["Hit", "digest_id", "hit_schema", "read_hits", "write_hits"]
+__all__ = ["MOST_EVENTS", "Hit", "digest_id", "hit_schema", "read_hits", "write_hits"]
 
+MOST_EVENTS = 200  # that a hit names
 _ROW_GROUP = 50_000
 
 
@@ -26,7 +27,8 @@ def digest_id(*parts: str) -> str:
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """One rule matching one event, or one correlation or anomaly; times are epoch milliseconds.
 
-    `time` is when the first and `last_time` when the last of its events happened, `entity` is the dedup key,
+    `time` is when the first and `last_time` when the last of its events happened, `entity` is the dedup key, `person`
+    the console user who did it (of logins, whose account it is), None where it is about nobody or about several;
     `bucket` the begin of the dedup span that holds `last_time`, `incident_id` None for an observation. `analysis`
     says of an anomaly which baseline it deviates from. `event_uids` holds at most the latest `MOST_EVENTS` of
     `event_count` events, in order of time.
@@ -56,6 +58,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     attacks: tuple[str, ...]
     attacks_v19: tuple[str, ...]
     analysis: Analysis | None = None
+    person: str | None = None
 
     @property
     def order(self) -> tuple[int, str, str]:
@@ -94,6 +97,7 @@ def hit_schema() -> Any:
         "attacks": names,
         "attacks_v19": names,
         "analysis": None,  # as JSON
+        "person": None,
     }
     return pa.schema([pa.field(name, kind or pa.string(), nullable=kind is None) for name, kind in required.items()])
 
@@ -127,7 +131,7 @@ def read_hits(path: Path) -> Sequence[Hit]:
     """Return the hits of a file, in their order."""
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(path).to_pylist()  # files of an earlier release have no column `analysis`
+    rows = pq.read_table(path).to_pylist()  # files of an earlier release have no `analysis` or `person`
     for row in rows:
         if row.get("analysis") is not None:
             row["analysis"] = msgspec.json.decode(row["analysis"])

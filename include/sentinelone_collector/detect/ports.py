@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sentinelone_collector.detect.anomaly.past import BaselineStore
 from sentinelone_collector.detect.hits import Hit
+from sentinelone_collector.detect.people import PersonHit
 from sentinelone_collector.windows import Window
 
 __all__ = ["HitStore"]
@@ -28,6 +29,9 @@ class HitStore(BaselineStore, Protocol):
 
     def set_influence(self, instance: str, stream: str, window: Window, influence: timedelta) -> None:
         """Note how far the events of a tagged window can influence hits of later windows."""
+
+    def person_hits_between(self, instance: str, stream: str, first: int, last: int) -> list[PersonHit]:
+        """Return the hits of persons that `replace_hits` was given, with a moment from `first` to `last`, in ms."""
 
     def replace_hits(
         self,

@@ -5,6 +5,7 @@ Every step adds to the problems and goes on with the rules that are left, so tha
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import re
@@ -26,7 +27,8 @@ from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
 from sentinelone_collector.detect.locate import Places, documents
 from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, event_codes, predicate
-from sentinelone_collector.detect.ruleset import LEVELS, Rule
+from sentinelone_collector.detect.risk_rules import is_risk_rule, read_risk
+from sentinelone_collector.detect.ruleset import LEVELS, Correlation, Risk, Rule
 from sentinelone_collector.detect.samples import checked_events
 from sentinelone_collector.detect.spec import IncidentSpec
 from sentinelone_collector.detect.templates import fields_of
@@ -66,6 +68,11 @@ class _Draft:
     def name(self) -> str:
         return str(self.document.get("name"))
 
+    @property
+    def over_hits(self) -> bool:
+        """Whether it counts hits of rules, and no events."""
+        return is_risk_rule(self.sigma)
+
     def error(self, text: str, *path: str | int) -> RuleError:
         return _located(text, self.path, self.places, path)
 
@@ -93,7 +100,18 @@ def read_rules(files: Iterable[Path], columns: Columns) -> tuple[list[Rule], lis
             rules[draft.name] = _rule(draft, rules, columns)
         except RuleError as error:
             problems.append(error)
+    _check_risks(rules, drafts, problems)
     return list(rules.values()), problems
+
+
+def _check_risks(rules: dict[str, Rule], drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
+    """Drop the rules over hits that name a rule which gives none."""
+    hitting = [rule.name for rule in rules.values() if rule.emits and rule.spec and rule.risk is None]
+    for name, risk in [(rule.name, rule.risk) for rule in rules.values() if rule.risk is not None]:
+        idle = [pattern for pattern in risk.rules if not fnmatch.filter(hitting, pattern)]
+        if idle:
+            problems.append(drafts[name].error(f"no rule {', '.join(idle)} gives hits", "correlation", "rules"))
+            del rules[name]
 
 
 def _drafts(file: Path, problems: list[RuleError]) -> Iterator[_Draft]:
@@ -134,7 +152,7 @@ def _draft(file: Path, document: Any, places: Places) -> _Draft:
     draft = _Draft(file, document, places, sigma)
     _check_head(draft)
     draft.spec = _spec(draft)
-    if isinstance(sigma, SigmaCorrelationRule):
+    if isinstance(sigma, SigmaCorrelationRule) and not draft.over_hits:
         draft.bases = bases_of(sigma)
         draft.uses = list(dict.fromkeys([*draft.bases, *(draft.spec.unless if draft.spec else ())]))
     return draft
@@ -179,14 +197,11 @@ def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
     """Drop correlations whose bases can't be used and base rules that nobody uses; mark the silenced ones."""
     used: set[str] = set()
     for draft in list(drafts.values()):
-        if not isinstance(draft.sigma, SigmaCorrelationRule):
+        if not isinstance(draft.sigma, SigmaCorrelationRule) or draft.over_hits:
             continue
-        missing = [name for name in draft.uses if name not in drafts]
-        if missing or not draft.bases:
-            text = (
-                f"there is no rule {', '.join(missing)}" if missing else "a correlation names the rules that it counts"
-            )
-            problems.append(draft.error(text, "correlation", "rules"))
+        wrong = _unusable(draft, drafts)
+        if wrong:
+            problems.append(draft.error(wrong, "correlation", "rules"))
             del drafts[draft.name]
             continue
         used.update(draft.uses)
@@ -197,6 +212,16 @@ def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
             text = f"the rule has no block {_BLOCK} and no correlation uses it; add the block with its samples"
             problems.append(draft.error(text))
             del drafts[draft.name]
+
+
+def _unusable(draft: _Draft, drafts: dict[str, _Draft]) -> str | None:
+    missing = [name for name in draft.uses if name not in drafts]
+    if missing:
+        return f"there is no rule {', '.join(missing)}"
+    over_hits = [name for name in draft.uses if drafts[name].over_hits]
+    if over_hits:
+        return f"{', '.join(over_hits)} follows from hits, and a correlation counts events"
+    return None if draft.bases else "a correlation names the rules that it counts"
 
 
 def _bases_first(drafts: dict[str, _Draft], problems: list[RuleError]) -> list[_Draft]:
@@ -220,14 +245,8 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
     broken = [name for name in draft.uses if name not in rules]
     if broken:
         raise draft.error(f"{', '.join(broken)} can't be used, see its own problem", "correlation", "rules")
-    where = None if draft.bases else _where(draft, columns)
-    correlation = None
-    if isinstance(draft.sigma, SigmaCorrelationRule) and draft.spec is not None:
-        try:
-            correlation = read_correlation(draft.sigma, draft.spec, rules, columns)
-        except (NotExpressible, UnknownField) as error:
-            place = (_BLOCK,) if _BLOCK in str(error) else ("correlation",)
-            raise draft.error(str(error), *place) from error
+    where = None if isinstance(draft.sigma, SigmaCorrelationRule) else _where(draft, columns)
+    correlation, risk = _over_time(draft, rules, columns)
     judge = _judge(draft)
     if draft.spec is not None:
         _check_fields(draft, draft.spec, columns)
@@ -248,10 +267,23 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         where=where,
         correlation=correlation,
         judge=judge,
+        risk=risk,
         spec=draft.spec,
         emits=draft.spec is not None and not draft.silenced,
         codes=_codes(draft),
     )
+
+
+def _over_time(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> tuple[Correlation | None, Risk | None]:
+    if not isinstance(draft.sigma, SigmaCorrelationRule) or draft.spec is None:
+        return None, None
+    try:
+        if draft.over_hits:
+            return None, read_risk(draft.sigma, draft.spec)
+        return read_correlation(draft.sigma, draft.spec, rules, columns), None
+    except (NotExpressible, UnknownField) as error:
+        place = (_BLOCK,) if _BLOCK in str(error) else ("correlation",)
+        raise draft.error(str(error), *place) from error
 
 
 def _codes(draft: _Draft) -> frozenset[str] | None:
@@ -266,7 +298,7 @@ def _judge(draft: _Draft) -> Judge | None:
     block = draft.document.get("detector")
     if block is None:
         return None
-    if draft.bases:
+    if isinstance(draft.sigma, SigmaCorrelationRule):
         raise draft.error("a rule has a detector or a correlation, which may use rules with detectors", "detector")
     try:
         return read_detector(block)

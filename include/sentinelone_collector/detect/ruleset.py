@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.spec import IncidentSpec, Match, Require
 from sentinelone_collector.errors import RuleError, UsageError
 
-__all__ = ["LEVELS", "Correlation", "Rule", "Ruleset", "Term"]
+__all__ = ["LEVELS", "Correlation", "Risk", "Rule", "Ruleset", "Term"]
 
 LEVELS = ("informational", "low", "medium", "high", "critical")  # OCSF severity_id = place in this list + 1
 _LONGEST_BUCKET = timedelta(hours=1)
@@ -79,10 +80,36 @@ class Correlation:
 
 
 @dataclass(frozen=True, slots=True)
+class Risk:
+    """What the hits of one person add up to over a sliding window: each incident once, by its level.
+
+    `rules` are names or patterns of the rules whose hits count, `weights` belong to `LEVELS`. It holds at a hit with
+    which the weights of at least `distinct` rules add up to `threshold`.
+    """
+
+    rules: tuple[str, ...]
+    span: timedelta
+    threshold: float
+    distinct: int
+    weights: tuple[float, ...]
+
+    @property
+    def bucket(self) -> timedelta:
+        """How long one hit stands for a risk that lasts."""
+        return min(self.span, _LONGEST_BUCKET)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far a hit can influence what is said later."""
+        return self.span + self.bucket
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule; `where` is its predicate, or `correlation` what it counts; `spec` is None for a mere base rule.
 
-    `codes` are the event codes outside of which the predicate can't hold, None where it may hold with any.
+    `risk` says of a rule over the hits of other rules what it sums; it has neither of the two. `codes` are the event
+    codes outside of which the predicate can't hold, None where it may hold with any.
     An anomaly rule has a `judge`, and `where` says which events are judged.
     """
 
@@ -97,13 +124,16 @@ class Rule:
     where: str | None = None
     correlation: Correlation | None = None
     judge: Judge | None = None
+    risk: Risk | None = None
     spec: IncidentSpec | None = None
     emits: bool = True
     codes: frozenset[str] | None = None
 
     @property
     def kind(self) -> str:
-        """What it is: `event`, the type of its correlation, or the name of its detector."""
+        """What it is: `event`, the type of its correlation, `risk`, or the name of its detector."""
+        if self.risk is not None:
+            return "risk"
         if self.judge is not None:
             return self.judge.name
         return self.correlation.kind if self.correlation else "event"
@@ -158,6 +188,16 @@ class Ruleset:
         correlation = self.by_name[name].correlation
         uses = correlation.uses if correlation else ()
         return frozenset(uses).union(*(self.below(used) for used in uses))
+
+    @cached_property
+    def risks(self) -> tuple[Rule, ...]:
+        """The rules that sum up the hits of other rules."""
+        return tuple(rule for rule in self.rules if rule.risk is not None)
+
+    def counted_by(self, risk: Risk) -> frozenset[str]:
+        """Return the names of the rules whose hits count; those of such sums never do."""
+        names = [rule.name for rule in self.incident_rules if rule.risk is None]
+        return frozenset(name for name in names if any(fnmatchcase(name, pattern) for pattern in risk.rules))
 
     @cached_property
     def digest(self) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sentinelone_collector.detect.correlate import MOST_EVENTS
-from sentinelone_collector.detect.hits import Hit, digest_id
+from sentinelone_collector.detect.hits import MOST_EVENTS, Hit, digest_id
 from sentinelone_collector.windows import DAY, Window
 
 __all__ = ["MOST_INCIDENTS", "STORM", "calm"]
@@ -60,6 +59,7 @@ def _storm(rest: Sequence[Hit], incidents: int, window: Window, console: str) ->
         entity=STORM,
         attacker=None,
         victim=None,
+        person=None,
         summary=f"{last.rule_id} would have opened {incidents} more incidents of {len(rest)} hits in {window.name}.",
         note=STORM,
     )

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from sentinelone_collector.detect.allow import is_allowed, is_disabled
 from sentinelone_collector.detect.anomaly.analysis import Verdict
@@ -24,6 +25,7 @@ from sentinelone_collector.detect.correlate import detectors_of
 from sentinelone_collector.detect.engine import ParquetEvents, Source, find_hits
 from sentinelone_collector.detect.hits import Hit, write_hits
 from sentinelone_collector.detect.ports import HitStore
+from sentinelone_collector.detect.rating import Rating
 from sentinelone_collector.detect.ruleset import Ruleset
 from sentinelone_collector.detect.storm import calm
 from sentinelone_collector.errors import LakeError
@@ -63,19 +65,33 @@ def tag(
         # Later windows may still hold what an earlier content of this window gave them
         before = store.tagged_influence(instance.slug, stream, window)
         later = job.tagged_after(window, max(influence, ruleset.reach if before is None else before))
-        retagged = job.evaluate_again(later, unusual, window)
-        job.keep(window, hits[window], influence)
+        found = {**job.evaluate_again(later, unusual, window), window: _Evaluated(hits[window], influence)}
+        every = job.keep_all(found, window)
         job.past.keep(window)
         return Tagged(
             instance=instance.slug,
             stream=stream,
             start=window.start.isoformat(),
             end=window.end.isoformat(),
-            hits=len(hits[window]),
+            hits=len(every.hits),
             ruleset=ruleset.digest,
-            incidents=len({hit.incident_id for hit in hits[window]} - {None}),
-            retagged=tuple(other.name for other in retagged),
+            incidents=len({hit.incident_id for hit in every.hits} - {None}),
+            retagged=tuple(other.name for other in every.retagged),
         )
+
+
+class _Evaluated(NamedTuple):
+    """The hits of a window, and how far its events influence later ones, None where that is as it was."""
+
+    hits: Sequence[Hit]
+    influence: timedelta | None
+
+
+class _Kept(NamedTuple):
+    """The hits of the window itself, with those of rules over hits, and other windows whose hits changed, in order."""
+
+    hits: Sequence[Hit]
+    retagged: Sequence[Window]
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,10 @@ class _Job:
         """The past that anomaly rules compare with."""
         return Past(self.instance.slug, self.stream, lake=self.lake, store=self.store, rules=self.ruleset.judgings)
 
-    def evaluate_again(self, later: Sequence[Window], unusual: Sequence[Window], window: Window) -> list[Window]:
-        """Evaluate and keep windows after `window`, and those judged otherwise now; return those whose hits changed.
+    def evaluate_again(
+        self, later: Sequence[Window], unusual: Sequence[Window], window: Window
+    ) -> dict[Window, _Evaluated]:
+        """Evaluate windows after `window`, and those judged otherwise now.
 
         `later` are those that look back at it with correlations. Correlations of windows behind an `unusual` one may
         read what is said of that.
@@ -107,14 +125,30 @@ class _Job:
         rest = sorted({*judged, *behind} - {window, *later})
         # Far apart as they may be, what lies between days is not to be read
         groups = [list(later), *(list(of_day) for _, of_day in groupby(rest, key=lambda other: other.day))]
-        retagged = []
+        found: dict[Window, _Evaluated] = {}
         for chosen in filter(None, groups):
             hits, influence = self.evaluate(chosen)
             for other in chosen:
                 known = self.store.tagged_influence(self.instance.slug, self.stream, other) if other in judged else None
-                if self.keep(other, hits[other], None if known is None else max(known, influence)):
-                    retagged.append(other)
-        return sorted(retagged)
+                found[other] = _Evaluated(hits[other], None if known is None else max(known, influence))
+        return found
+
+    def keep_all(self, found: Mapping[Window, _Evaluated], window: Window) -> _Kept:
+        """Add the hits of rules over hits, and keep every window concerned; `window` itself comes last.
+
+        Before it the latest comes first: as long as a window is not written, neither is what its hits change later on,
+        and a retry finds that there is something to change.
+        """
+        place = (self.instance.slug, self.stream)
+        rating = Rating(place, self.console, self.lake, self.store, self.ruleset, self.instance.rules)
+        rated = rating.rate({other: one.hits for other, one in found.items()})
+        retagged = [
+            other
+            for other in sorted(rated.keys() - {window}, reverse=True)
+            if self.keep(other, rated[other], found[other].influence if other in found else None)
+        ]
+        self.keep(window, rated[window], found[window].influence)
+        return _Kept(rated[window], sorted(retagged))
 
     def _hits_key(self, window: Window) -> str:
         return object_key("hits", self.instance.slug, self.stream, window)

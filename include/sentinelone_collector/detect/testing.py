@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -13,12 +14,16 @@ from sentinelone_collector.detect.anomaly.samples import sample_verdicts
 from sentinelone_collector.detect.correlate import detectors_of
 from sentinelone_collector.detect.engine import find_hits
 from sentinelone_collector.detect.hits import Hit
+from sentinelone_collector.detect.people import person_hits
+from sentinelone_collector.detect.risk import summed
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
 from sentinelone_collector.detect.samples import BEGIN, checked_events
+from sentinelone_collector.windows import DAY, Window
 
 __all__ = ["RuleTest", "SampleResult", "test_rules"]
 
 _DAY_MS = 86_400_000
+_CONSOLE = "samples.invalid"
 
 
 class SampleResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +121,11 @@ def _parted(
     return [row for row in rows if row["time"] >= begin], [*before, *earlier]
 
 
+def _day_of(hit: Hit) -> Window:
+    start = datetime.fromtimestamp(hit.last_time // _DAY_MS * _DAY_MS / 1000, UTC)
+    return Window(start, start + DAY)
+
+
 @dataclass(frozen=True)
 class _SampleEvents:
     """The events of all parts, each UTC day of one a source."""
@@ -138,21 +148,40 @@ def _run(ruleset: Ruleset, rules: list[Rule], parts: list[_Part]) -> Counter[tup
     sources = {place: number for number, place in enumerate(dict.fromkeys(places))}
     looked = find_hits(
         ruleset,
-        detectors_of(tuple(rules)),
+        detectors_of(tuple(_with_counted(ruleset, rules))),
         _SampleEvents(_table(ruleset, parts, sources)),
         frozenset(sources.values()),
-        console="samples.invalid",
+        console=_CONSOLE,
         verdicts=lambda: sample_verdicts(
             ruleset, [(list(part.rules.values()), part.rows, part.baseline) for part in parts], sources
         ),
     )
     of_source = [part for part, _ in sources]
     counts: Counter[tuple[str, int]] = Counter()
+    of_part: dict[int, list[Hit]] = {}
     for hit, numbers, _ in looked.found:
         for part in {of_source[number] for number in numbers}:
+            of_part.setdefault(part, []).append(hit)
             if hit.rule_id in parts[part].rules and _counts(hit):
                 counts[hit.rule_id, part] += 1
+    for number, part in enumerate(parts):
+        for rule in part.rules.values():
+            counts[rule.name, number] += _sums(ruleset, rule, of_part.get(number, []))
     return counts
+
+
+def _with_counted(ruleset: Ruleset, rules: list[Rule]) -> list[Rule]:
+    """Return the rules, and those whose hits they sum up."""
+    counted = {name for rule in rules if rule.risk is not None for name in ruleset.counted_by(rule.risk)}
+    names = {rule.name for rule in rules}
+    return [*rules, *(rule for rule in ruleset.incident_rules if rule.name in counted - names)]
+
+
+def _sums(ruleset: Ruleset, rule: Rule, hits: list[Hit]) -> int:
+    if rule.risk is None:
+        return 0
+    held = [one for hit in hits for one in person_hits([hit], _day_of(hit), console=_CONSOLE)]
+    return len(list(summed(rule, rule.risk, held, counted=ruleset.counted_by(rule.risk), console=_CONSOLE)))
 
 
 def _counts(hit: Hit) -> bool:

@@ -10,11 +10,14 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update  # noqa: TID253  # imported inside tasks only
 
 from sentinelone_collector.detect.hits import Hit
+from sentinelone_collector.detect.people import PersonHit, person_hits
 from sentinelone_collector.store import writing
 from sentinelone_collector.store.tables import hits as hits_table
 from sentinelone_collector.store.tables import incidents, seen_hits, tagged_windows
+from sentinelone_collector.store.tables import person_hits as person_table
+from sentinelone_collector.windows import Window
 
-__all__ = ["replace_hits"]
+__all__ = ["person_hits_between", "replace_hits"]
 
 _CHUNK = 200
 Place = tuple[str, str, str]  # instance, stream, name of the window
@@ -31,9 +34,38 @@ def replace_hits(
         connection.execute(insert(hits_table), chunk)
     for ids in _chunks(sorted(touched)):
         _recompute(connection, ids, at=at, author=author)
+    _replace_person_hits(connection, place, person_hits(hits, Window.from_name(place[2]), console=console))
     window = dict(zip(("instance", "stream", "window"), place, strict=True))
     row = {**window, "digest": digest, "hits": len(hits)}
     writing.upsert(connection, tagged_windows, [row], update_existing=True)
+
+
+def _replace_person_hits(connection: Connection, place: Place, found: Sequence[PersonHit]) -> None:
+    table, (instance, stream, window) = person_table, place
+    here = (table.c.instance == instance, table.c.stream == stream, table.c.window == window)
+    connection.execute(delete(table).where(*here))
+    rows = [
+        {
+            "instance": instance,
+            "stream": stream,
+            "window": window,
+            "hit_id": one.hit_id,
+            "at": one.at,
+            "content": msgspec.json.encode(one).decode(),
+        }
+        for one in found
+    ]
+    for chunk in _chunks(rows):
+        connection.execute(insert(table), chunk)
+
+
+def person_hits_between(connection: Connection, instance: str, stream: str, first: int, last: int) -> list[PersonHit]:
+    """Return the hits of persons with a moment from `first` to `last`, epoch milliseconds, both inclusive."""
+    table = person_table
+    query = select(table.c.content).where(
+        table.c.instance == instance, table.c.stream == stream, table.c.at >= first, table.c.at <= last
+    )
+    return [msgspec.json.decode(content, type=PersonHit) for content in connection.execute(query).scalars()]
 
 
 def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentinelone_collector.detect.hits import Hit
+from sentinelone_collector.detect.people import PersonHit
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.store.changes import Change, InstanceCheck
 from sentinelone_collector.store.counting import Baselines
@@ -118,6 +119,13 @@ class Store(Baselines):
                 at=_iso(now),
                 author=_COLLECTOR,
             )
+
+    def person_hits_between(self, instance: str, stream: str, first: int, last: int) -> list[PersonHit]:
+        """Return the hits of persons with a moment from `first` to `last`, epoch milliseconds, both inclusive."""
+        from sentinelone_collector.store.recompute import person_hits_between
+
+        with self.reading() as connection:
+            return person_hits_between(connection, instance, stream, first, last)
 
     def list_incidents(
         self,

@@ -30,6 +30,7 @@ __all__ = [
     "ledger",
     "metadata",
     "notes",
+    "person_hits",
     "seen_hits",
     "tagged_windows",
 ]
@@ -103,6 +104,18 @@ hits = Table(
     Column("last_time", BigInteger, nullable=False),
     Column("content", Text, nullable=False),
     Index("ix_incident_hits_incident_id", "incident_id"),
+)
+
+person_hits = Table(
+    "person_hits",
+    metadata,
+    Column("instance", String(40), primary_key=True),
+    Column("stream", String(40), primary_key=True),
+    Column("window", String(40), primary_key=True),
+    Column("hit_id", _Id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_person_hits_at", "instance", "stream", "at"),
 )
 
 seen_hits = Table(

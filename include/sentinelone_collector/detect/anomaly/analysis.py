@@ -8,7 +8,9 @@ import msgspec
 
 __all__ = ["PATTERNS", "Analysis", "Expected", "Pattern", "Verdict"]
 
-Pattern = Literal["unseen", "rare", "off_hours", "high_volume", "surge", "impossible_travel", "dormant", "risk"]
+Pattern = Literal[
+    "unseen", "rare", "off_hours", "high_volume", "surge", "impossible_travel", "dormant", "risk", "accumulated"
+]
 PATTERNS: tuple[str, ...] = Pattern.__args__  # type: ignore[attr-defined]
 
 

@@ -26,8 +26,9 @@ def sample_verdicts(
     """
     judging = {
         number: judgings
-        for number, (rules, _, _) in enumerate(samples)
-        if (judgings := list(dict.fromkeys(one for rule in rules for one in _judging(ruleset, rule))))
+        for number, (rules, _, baseline) in enumerate(samples)
+        # Sums do not count what has no baseline
+        if (judgings := _judgings(ruleset, [rule for rule in rules if baseline or rule.risk is None]))
     }
     if not judging:
         return {}
@@ -41,11 +42,18 @@ def sample_verdicts(
     return found
 
 
+def _judgings(ruleset: Ruleset, rules: Sequence[Rule]) -> list[Judging]:
+    return list(dict.fromkeys(one for rule in rules for one in _judging(ruleset, rule)))
+
+
 def _judging(ruleset: Ruleset, rule: Rule) -> list[Judging]:
     if rule.judge is not None:
         return [Judging(rule.name, rule.judge)]
+    if rule.risk is not None:
+        counted = ruleset.counted_by(rule.risk)
+        return [one for one in ruleset.judgings if one.rule in counted]
     uses = rule.correlation.uses if rule.correlation else ()
-    return list(dict.fromkeys(one for name in uses for one in _judging(ruleset, ruleset.by_name[name])))
+    return _judgings(ruleset, [ruleset.by_name[name] for name in uses])
 
 
 def _seen(ruleset: Ruleset, rows: Mapping[int, Rows]) -> dict[int, list[Seen]]:

@@ -43,7 +43,7 @@ def named(fact: str, value: object) -> str:
     return _FACTS.get(fact, f"with {fact} {{}}").format(value)
 
 
-def listed(values: Sequence[tuple[str, int]]) -> str:
+def listed(values: Sequence[tuple[str, float]]) -> str:
     """Return values with counts, the first few: `DE (212), FR (9) and 3 others`."""
     shown = [f"{value} ({count})" for value, count in values[:_FEW]]
     rest = len(values) - len(shown)

@@ -46,8 +46,12 @@ class Share(Judge):
         before = _known(day.before(self.feature, self.days), self.value) if len(many) else today.iloc[:0]
         if before.empty:
             return
+        from sentinelone_collector.detect.anomaly.statistics import share_prior
+
+        people = self._like(before).groupby("entity")[["like", "n"]].sum()
+        prior = share_prior(people["like"].to_numpy(), people["n"].to_numpy())
         for entity in many.index:
-            found = self._reached(today[today["entity"] == entity], before)
+            found = self._reached(today[today["entity"] == entity], prior)
             if found is not None and found[0] in wanted:
                 window, last, seen = found
                 yield Finding(
@@ -57,15 +61,13 @@ class Share(Judge):
     def _like(self, frame: DataFrame) -> DataFrame:
         return frame.assign(like=frame["n"].where(frame[self.value].str.lower() == self.like.lower(), 0))
 
-    def _reached(self, rows: DataFrame, before: DataFrame) -> tuple[str, int, tuple[int, int, float]] | None:
+    def _reached(self, rows: DataFrame, prior: tuple[float, float]) -> tuple[str, int, tuple[int, int, float]] | None:
         """Return the window, how many events it holds, and the day's like, all and tail probability by its end."""
-        from sentinelone_collector.detect.anomaly.statistics import beta_binomial_tail, share_prior
+        from sentinelone_collector.detect.anomaly.statistics import beta_binomial_tail
 
-        people = self._like(before).groupby("entity")[["like", "n"]].sum()
-        a, b = share_prior(people["like"].to_numpy(), people["n"].to_numpy())
         windows = self._like(rows).groupby("window")[["like", "n"]].sum().sort_index()
         so_far = windows.cumsum()
-        tails = beta_binomial_tail(so_far["like"].to_numpy(), so_far["n"].to_numpy(), a, b)
+        tails = beta_binomial_tail(so_far["like"].to_numpy(), so_far["n"].to_numpy(), *prior)
         for window, like, count, tail in zip(so_far.index, so_far["like"], so_far["n"], tails, strict=True):
             if count >= self.fewest and tail < self.tail:
                 return str(window), int(windows.loc[window, "n"]), (int(like), int(count), float(tail))
