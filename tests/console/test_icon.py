@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 # Airflow 3.3: the navigation's ground, and that of the entry which is chosen
-GROUNDS = {"icon.svg": ("#dce7f5", "#3c5b89"), "icon-dark.svg": ("#0f1b2d", "#3c5b89")}
+GROUNDS = {"icon.svg": ("#dce7f5", "#3c5b89"), "icon-dark.svg": ("#1d3358", "#3c5b89")}
 LEAST = 3.0  # WCAG 2.2, 1.4.11
 
 
