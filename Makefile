@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 DEMO ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test lint bench lock clean
+.PHONY: help setup up down status test lint bench screenshots lock clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make the virtual environment .venv from the lock
 
@@ -46,6 +46,9 @@ lint: setup ## check style and types
 
 bench: setup ## measure speed against a floor of the same run
 	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+screenshots: setup ## make the pictures of the documentation from the console inside real Airflow
+	@S1C_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/e2e/test_console.py -k test_every_page_as_it_is_shown
 
 lock: ## resolve requirements*.txt anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.txt -o requirements.lock

@@ -346,7 +346,9 @@ class Installation:
 
     def count_incidents(self, slug: str) -> int:
         """Return how many incidents of an instance are open."""
-        return len(self.store.list_incidents(now=self.now(), status="open", instance=slug, limit=10_000))
+        from sentinelone_collector.store import IncidentFilter, Overview
+
+        return Overview(self.store).counts(IncidentFilter(instance=slug), now=self.now())["open"][0]
 
     def streams_of(self, instance: Instance, only: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the instance's streams, or those of them that are asked for; raise `UsageError` for others."""

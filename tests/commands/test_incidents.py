@@ -25,6 +25,14 @@ def test_a_burst_of_failed_logins_is_listed_and_shown(desk: Desk, incident: str)
     for arguments in (["--family", "endpoint"], ["--level", "critical"], ["--instance", "apac"], hours(5, 6)):
         rows = desk.run("incidents", "list", *arguments, "--json").json
         assert incident not in {row["id"] for row in rows}
+    for arguments in (["--classification", "brute-force"], ["--kind", "correlation"], ["--technique", "T1110.001"]):
+        rows = desk.run("incidents", "list", *arguments, "--sort", "first_seen", "--ascending", "--json").json
+        assert incident in {row["id"] for row in rows}
+        assert [row["first_seen"] for row in rows] == sorted(row["first_seen"] for row in rows)
+    only = desk.run("incidents", "list", "--text", f'Incident ID = "{incident}"', "--json").json
+    assert [row["id"] for row in only] == [incident]
+    assert only[0]["account"]
+    assert desk.run("incidents", "list", "--account", "no such account", "--json").json == []
     shown = desk.run("incidents", "show", incident[:6], "--json").json
     assert shown["id"] == incident
     assert shown["count"] == len(shown["hits"]) > 0
@@ -64,6 +72,8 @@ def test_wrong_ids_reasons_and_times_are_wrong_use(desk: Desk, incident: str) ->
         ("list", "--status", "gone"): "gone",
         ("list", "--level", "extreme"): "extreme",
         ("list", "--limit", "0"): "--limit",
+        ("list", "--sort", "colour"): "not sorted by",
+        ("list", "--text", 'Colour = "red"'): "names no field",
     }.items():
         said = desk.run("incidents", *arguments, "--json", code=2)
         assert words in " ".join(said.err.split())

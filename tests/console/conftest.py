@@ -214,7 +214,7 @@ def put_events(site: Installation, instance: Instance, rows: list[dict[str, Any]
 
 
 def event(uid: str, at: datetime, code: str, **names: Any) -> dict[str, Any]:
-    """Return one event's row; `names` are `actor`, `user` and `ip`."""
+    """Return one event's row; `names` are `actor`, `user`, `ip`, the actor's `role` and the `account`."""
     row: dict[str, Any] = {
         "time": int(at.timestamp() * 1000),
         "metadata": {"uid": uid, "event_code": code, "labels": []},
@@ -222,9 +222,9 @@ def event(uid: str, at: datetime, code: str, **names: Any) -> dict[str, Any]:
         "raw_data": json.dumps({"id": uid, "secret": f"record-of-{uid}"}),
     }
     if "actor" in names:
-        row["actor"] = {"user": {"name": names["actor"]}}
+        row["actor"] = {"user": {"name": names["actor"], "type": names.get("role")}}
     if "user" in names:
-        row["user"] = {"name": names["user"]}
+        row["user"] = {"name": names["user"], "org": {"name": names.get("account")}}
     if "ip" in names:
         row["src_endpoint"] = {"ip": names["ip"]}
     return row
@@ -233,7 +233,7 @@ def event(uid: str, at: datetime, code: str, **names: Any) -> dict[str, Any]:
 def story() -> list[dict[str, Any]]:
     """Return what the worked console holds: three deletions, one with a hostile name, and a guessed password."""
     deleted = [
-        event("d1", ZERO.replace(hour=8, minute=1), "25", actor="ann", user="bob"),
+        event("d1", ZERO.replace(hour=8, minute=1), "25", actor="ann", user="bob", role="Admin", account="Example AG"),
         event("d2", ZERO.replace(hour=8, minute=30), "25", actor="cid", user="dora"),
         event("d3", ZERO.replace(hour=9, minute=5), "25", actor=HOSTILE, user=f"v{HOSTILE}"),
     ]

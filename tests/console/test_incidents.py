@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from tests.console.conftest import HOSTILE, NOW, ZERO, Console
 
 from sentinelone_collector.console.charts import Point, baseline_of, columns_chart, rows_chart
+from sentinelone_collector.console.pages.incidents import COLUMNS
 from sentinelone_collector.console.telling import REASONS
 from sentinelone_collector.detect.evidence import evidence_of
 from sentinelone_collector.errors import LakeError
 from sentinelone_collector.lake import object_key
-from sentinelone_collector.store import CLOSE_REASONS, Incident
+from sentinelone_collector.store import CLOSE_REASONS, SORTS, Incident
 from sentinelone_collector.windows import Window
 
 LIST = "/api/incidents"
@@ -85,6 +87,12 @@ FILTERS: list[tuple[dict[str, str], set[str]]] = [
     ({"technique": "%"}, set()),
     ({"text": "dora"}, {"dora"}),
     ({"text": "x' OR 1=1 --"}, set()),
+    ({"text": 'Classification = "brute-force"'}, {"eve"}),
+    ({"text": 'Classification != "brute-force" AND dora'}, {"dora"}),
+    ({"account": "Example AG"}, {"bob"}),
+    ({"account": "example"}, set()),
+    ({"role": "Admin"}, {"bob"}),
+    ({"role": "SOC", "account": "Example AG"}, set()),
     ({"range": "1h"}, set()),
     ({"range": "24h"}, ALL),
     ({"since": "2026-11-22T09:00:00Z"}, {"eve", f"v{HOSTILE}"}),
@@ -136,6 +144,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"page": 0}, "page"),
     ({"size": 9999}, "size"),
     ({"nothing": "x"}, "nothing"),
+    ({"text": 'Colour = "red"'}, "text"),
 ]
 
 
@@ -145,6 +154,33 @@ def test_a_filter_that_will_not_do_is_named(worked: Console) -> None:
         assert answer.status_code == 422, params
         assert set(answer.json()["error"]["fields"]) == {field}
         assert worked.as_("viewer").get("/incidents", params=params).status_code == 422, params
+
+
+def test_choices_and_json_say_how_many_they_leave(worked: Console) -> None:
+    page = worked.as_("viewer").get("/incidents", params={"classification": "admin:activity"}).text
+    for words in ("admin:activity (3)", "brute-force (2)", "Example AG (1)", "Critical (0)"):
+        assert f">{words}</option>" in page
+    answer = worked.as_("viewer").get(LIST, params={"classification": "admin:activity", "facets": "true"}).json()
+    assert answer["facets"]["classification"] == {"admin:activity": 3, "brute-force": 2}
+    assert answer["facets"]["role"] == {"Admin": 1}
+    assert "facets" not in worked.as_("viewer").get(LIST).json()
+    hidden = worked.as_("elsewhere").get(LIST, params={"facets": "true"}).json()
+    assert set(map(str, hidden["facets"].values())) == {"{}"}
+
+
+def test_every_column_is_shown_and_every_order_is_offered(worked: Console) -> None:
+    found = one(worked)
+    worked.site.store.add_note(found.id, "seen", author="x", now=NOW)
+    page = worked.as_("viewer").get("/incidents", params={"col": list(COLUMNS), "text": "bob"}).text
+    for header in COLUMNS.values():
+        assert header in page
+    assert {"Example AG", "Admin"} <= set(re.findall(r"<td>([^<]*)</td>", page))
+    assert [row["note_count"] for row in listed(worked, sort="notes")] == [1, 0, 0, 0, 0]
+    for sort in SORTS:
+        assert victims(listed(worked, sort=sort)) == ALL
+        assert sort not in COLUMNS or f"sort={sort}&" in page, sort
+    shown = worked.as_("viewer").get(f"/incidents/{found.id}").text
+    assert "<dt>Account</dt><dd>Example AG</dd><dt>Role</dt><dd>Admin</dd>" in shown
 
 
 def test_columns_can_be_chosen_and_stand_in_the_links(worked: Console) -> None:

@@ -151,9 +151,9 @@ def _instances(folder: Path, now: datetime) -> None:
     }
     alpha = {"every": "1m", "collection_start": now - timedelta(minutes=5)}
     beta = {"every": "1h", "collection_start": midnight - timedelta(days=3)}
-    for slug, fields in (("alpha", alpha), ("beta", beta)):
+    for slug, name, fields in (("alpha", "APAC production", alpha), ("beta", "EMEA production", beta)):
         instance = Instance.model_validate(
-            {"slug": slug, "name": slug, "connection_id": f"sentinelone_{slug}", **common, **fields}
+            {"slug": slug, "name": name, "connection_id": f"sentinelone_{slug}", **common, **fields}
         )
         write_instance(folder, instance, now=now)
 

@@ -37,10 +37,10 @@ def record(number: int, kind: int, **data: Any) -> dict[str, Any]:
 
 
 RECORDS = [
-    record(1, 67, byUser="ann@x.io", username="bob@x.io", newValue=False),
+    record(1, 67, byUser="ann@x.io", username="bob@x.io", newValue=False, accountName="Example AG"),
     record(2, 76, username="ann@x.io", newValue="true", policyName="p"),
     record(3, 76, username="ann@x.io", newValue="not inherited", policyName="q"),
-    record(4, 3008, username="ann@x.io", value="C:\\", exclusionType="path"),
+    record(4, 3008, username="ann@x.io", role="SOC", userId="7", value="C:\\", exclusionType="path"),
     record(5, 3603, username="ann@x.io", newstatus="Disabled", ruleName="r"),
     record(6, 102, username="gone@x.io", deactivationPeriodInDays="90"),
     record(7, 23, byUser="ann@x.io", username="new@x.io", role="Admin", userScope="account"),
@@ -103,3 +103,10 @@ def test_the_right_people_are_named(hits: dict[str, Any]) -> None:
     assert brute_force.entity == "bob@x.io"
     (exclusion,) = hits["aa-017"]
     assert (exclusion.attacker, exclusion.victim) == ("ann@x.io", "C:\\")
+
+
+def test_account_and_role_are_those_of_the_record(hits: dict[str, Any]) -> None:
+    assert {hit.account for hit in hits["aa-010"]} == {"Example AG"}
+    assert {hit.account for hit in hits["aa-031"]} == {"11"}, "the id where no name is told"
+    assert {hit.role for hit in hits["aa-017"]} | {hit.role for hit in hits["aa-016"]} >= {"SOC"}
+    assert {hit.role for hit in hits["aa-002"]} == {None}, "the role in the record is that of the new user"

@@ -10,6 +10,7 @@ import typer
 
 from sentinelone_collector.commands.output import AsJson, Moment, emit, say, table
 from sentinelone_collector.pipeline import Installation, utc_now
+from sentinelone_collector.store import SORTS, IncidentFilter, Overview, split_terms
 
 if TYPE_CHECKING:
     from sentinelone_collector.store import Incident
@@ -45,30 +46,52 @@ def list_(
     status: Annotated[str | None, typer.Option(help="open, snoozed or closed.")] = None,
     family: Annotated[str | None, typer.Option()] = None,
     level: Annotated[str | None, typer.Option(help="The least level, informational to critical.")] = None,
+    classification: Annotated[str | None, typer.Option(help="E.g. admin:activity.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Detection source: event, correlation or anomaly.")] = None,
     rule: Annotated[str | None, typer.Option()] = None,
     instance: Annotated[str | None, typer.Option()] = None,
-    text: Annotated[str | None, typer.Option(help="Looked for in title, summary, attacker and victim.")] = None,
+    attacker: Annotated[str | None, typer.Option(help="Part of a name or address.")] = None,
+    victim: Annotated[str | None, typer.Option(help="Part of the target's name.")] = None,
+    account: Annotated[str | None, typer.Option(help="The SentinelOne account.")] = None,
+    role: Annotated[str | None, typer.Option(help="The acting console user's role.")] = None,
+    assignee: Annotated[str | None, typer.Option()] = None,
+    technique: Annotated[str | None, typer.Option(help="ATT&CK 18, e.g. T1110.001.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Words in title, summary, people and ids, or e.g. 'Role != \"Admin\"'.")
+    ] = None,
     from_: Annotated[Any, typer.Option("--from", parser=Moment.parser, metavar="TIME")] = None,
     to: Annotated[Any, typer.Option("--to", parser=Moment.parser, metavar="TIME")] = None,
     superseded: Annotated[bool, typer.Option(help="Also those that no longer hold.")] = False,
+    sort: Annotated[str, typer.Option(help=f"One of {', '.join(SORTS)}.")] = "last_seen",
+    ascending: Annotated[bool, typer.Option(help="The least first.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List incidents, the latest first."""
-    site = Installation.from_environment()
-    found = site.store.list_incidents(
-        now=utc_now(),
+    seen = Overview(Installation.from_environment().store)
+    terms, words = split_terms(text or "")
+    wanted = IncidentFilter(
         status=status,
         family=family,
         level=level,
+        classification=classification,
+        kind=kind,
         rule=rule,
         instance=instance,
-        text=text,
+        attacker=attacker,
+        victim=victim,
+        account=account,
+        role=role,
+        assignee=assignee,
+        technique=technique,
+        text=words or None,
         since=from_,
         until=to,
         superseded=superseded,
-        limit=limit,
+        terms=terms,
     )
+    now = utc_now()
+    found = seen.page(wanted, now=now, sort=sort, descending=not ascending, limit=limit)
     if as_json:
         emit([incident.to_dict() for incident in found])
         return
@@ -76,8 +99,9 @@ def list_(
         [_row(incident) for incident in found],
         ["id", "level", "status", "last_seen", "title", "attacker", "victim", "count", "instance"],
     )
-    counts = site.store.count_incidents(now=utc_now())
-    say(f"{len(found)} shown; in all " + ", ".join(f"{number} {name}" for name, number in counts.items()) + ".")
+    counts = seen.counts(wanted, now=now)
+    told = ", ".join(f"{some} of {total} {name}" for name, (some, total) in counts.items())
+    say(f"{len(found)} shown; by status {told} match.")
 
 
 @app.command()
@@ -88,6 +112,7 @@ def show(incident_id: _Id, as_json: AsJson = False) -> None:
         emit(incident.to_dict())
         return
     row = _row(incident) | {"id": incident.id, "summary": incident.summary, "first_seen": _time(incident.first_seen)}
+    row |= {"account": incident.account, "role": incident.role}
     row |= {"rule": f"{incident.rule_id} ({incident.rule_version[:12]})", "att&ck": list(incident.attacks)}
     table([{"field": name, "value": value} for name, value in row.items()], ["field", "value"])
     events = [{"at": note.at, "who": note.author, "what": f"note: {note.text}"} for note in incident.notes]

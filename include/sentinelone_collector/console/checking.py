@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sentinelone_collector.console.context import Context
 from sentinelone_collector.console.errors import Refused
-from sentinelone_collector.console.hosts import allowed_url
+from sentinelone_collector.console.hosts import address_of, allowed_url, is_known
+from sentinelone_collector.console.pinning import PinnedAdapter
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.instances import STREAMS, Connection, Instance, Scope
 from sentinelone_collector.normalize.streams import get_stream
-from sentinelone_collector.source import Console, ConsoleCheck, check_console
+from sentinelone_collector.source import Console, ConsoleCheck, Transport, check_console
 from sentinelone_collector.store import InstanceCheck
 from sentinelone_collector.windows import iso
 
@@ -50,9 +52,23 @@ def connection_of_form(ctx: Context, domain: str, token: str) -> Connection:
 def try_console(ctx: Context, connection: Connection, streams: Sequence[str], scope: Scope | None = None) -> Tried:
     """Ask the console for token, scope, expiry and one record of each stream."""
     wanted = ["activities", *(name for name in streams if name in STREAMS and name != "activities")]
-    with Console(connection, patience=_PATIENCE) as console:
+    with Console(connection, patience=_PATIENCE, transport=_transport(ctx, connection)) as console:
         check = check_console(console, [get_stream(name) for name in wanted], scope=scope or Scope(), now=ctx.now)
     return Tried(check, _fields(check, wanted))
+
+
+def _transport(ctx: Context, connection: Connection) -> Transport:
+    """Return the way to a console: to the address that is checked now, where the form might have led to it.
+
+    Another host can only stand in a connection that an administrator made in Airflow itself.
+    """
+    parts = urlsplit(connection.url)
+    host, demo, hosts = parts.hostname or "", ctx.ports.demo, ctx.ports.hosts
+    if not is_known(host, parts.port, hosts=hosts):
+        return Transport(connection)
+    return Transport(
+        connection, adapter=PinnedAdapter(lambda name, port: address_of(name, port, demo=demo, hosts=hosts))
+    )
 
 
 def _fields(check: ConsoleCheck, wanted: Sequence[str]) -> dict[str, str]:

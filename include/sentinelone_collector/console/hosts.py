@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sentinelone_collector.errors import CollectorError, ConfigurationError
 from sentinelone_collector.instances import check_console_url
 
-__all__ = ["VENDOR", "allowed_url", "resolve"]
+__all__ = ["VENDOR", "address_of", "allowed_url", "is_known", "port_of", "resolve"]
 
 VENDOR = "*.sentinelone.net"
 _LOOPBACK_NAMES = frozenset({"localhost"})
@@ -22,7 +22,7 @@ _LOOPBACK_NAMES = frozenset({"localhost"})
 def resolve(host: str) -> list[str]:
     """Return the addresses of a host name; raise `OSError` where it has none."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return sorted({str(entry[4][0]) for entry in found})
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))  # the system puts first what it can reach
 
 
 def allowed_url(
@@ -38,18 +38,38 @@ def allowed_url(
     url = check_console_url(text)
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if host in _LOOPBACK_NAMES or _is_loopback(host):
-        if not demo:
-            raise ConfigurationError("this machine itself is reached in demonstrations only; write your console's name")
-        return url
-    listed = any(_matches(host, parts.port, pattern) for pattern in hosts)
-    if not listed and not _matches(host, parts.port, VENDOR):
+    if not _is_this_machine(host) and not is_known(host, parts.port, hosts=hosts):
         raise ConfigurationError(
             f"{parts.netloc} is no SentinelOne console ({VENDOR}, port 443); an administrator can allow other hosts "
             "in S1C_CONSOLE_HOSTS"
         )
-    _refuse_inner(host, listed=listed, lookup=lookup)
+    address_of(host, parts.port, demo=demo, hosts=hosts, lookup=lookup)
     return url
+
+
+def is_known(host: str, port: int | None, *, hosts: Sequence[str]) -> bool:
+    """Say whether a host is one of SentinelOne's or one of `hosts`; its port is 443 where none is given."""
+    return any(_matches(host, port, pattern) for pattern in (VENDOR, *hosts))
+
+
+def address_of(
+    host: str,
+    port: int | None,
+    *,
+    demo: bool,
+    hosts: Sequence[str],
+    lookup: Callable[[str], Sequence[str]] = resolve,
+) -> str:
+    """Return the address at which a host may be reached; raise `ConfigurationError` where one of its addresses may not.
+
+    Whoever connects to this address, and not to the name, can't be led elsewhere by an answer that changes meanwhile.
+    """
+    if _is_this_machine(host):
+        if not demo:
+            raise ConfigurationError("this machine itself is reached in demonstrations only; write your console's name")
+        return "127.0.0.1" if host in _LOOPBACK_NAMES else host
+    listed = any(_matches(host, port, pattern) for pattern in hosts)
+    return _outer(host, listed=listed, lookup=lookup)[0]
 
 
 def _matches(host: str, port: int | None, pattern: str) -> bool:
@@ -61,7 +81,7 @@ def _matches(host: str, port: int | None, pattern: str) -> bool:
     return host == name
 
 
-def _refuse_inner(host: str, *, listed: bool, lookup: Callable[[str], Sequence[str]]) -> None:
+def _outer(host: str, *, listed: bool, lookup: Callable[[str], Sequence[str]]) -> list[str]:
     try:
         addresses = [ipaddress.ip_address(address.partition("%")[0]) for address in lookup(host)]
     except (OSError, UnicodeError):
@@ -73,6 +93,11 @@ def _refuse_inner(host: str, *, listed: bool, lookup: Callable[[str], Sequence[s
             raise ConfigurationError(f"{host} leads to {address}, which is no public address")
     if not addresses:
         raise ConfigurationError(f"{host} has no address; look for a misspelling")
+    return [str(address) for address in addresses]
+
+
+def _is_this_machine(host: str) -> bool:
+    return host in _LOOPBACK_NAMES or _is_loopback(host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import chain
 
 from sentinelone_collector.instances import Instance
-from sentinelone_collector.lake import Storage, day_prefix, parse_key, read_receipt, windows_with_receipt
+from sentinelone_collector.lake import ObjectVersion, Storage, day_prefix, parse_key, read_receipt, windows_with_receipt
 from sentinelone_collector.pipeline import Installation
 from sentinelone_collector.windows import DAY, Window
 
@@ -20,6 +21,7 @@ _RECENT_SECONDS = 3.0
 _RECENT_DAYS = 2
 _MOST_DAYS = 40  # more days than these are listed at once
 _COUNT_SECONDS = 30.0
+_READERS = 8  # on S3 a receipt takes tens of milliseconds, most of them waiting
 _guard = threading.Lock()
 _indexes: dict[str, ReceiptIndex] = {}
 
@@ -37,6 +39,7 @@ class ReceiptIndex:
         self._lock = threading.Lock()
         self._windows: dict[tuple[str, str], tuple[float, float, set[Window]]] = {}
         self._counts: dict[str, tuple[float, int]] = {}
+        self._records: dict[str, dict[ObjectVersion, int]] = {}  # of today's receipts
 
     def windows(
         self, instance: Instance, stream: str, now: datetime, *, expected: Iterable[Window] = ()
@@ -75,18 +78,33 @@ class ReceiptIndex:
         return {each.window for each in parsed if each is not None}
 
     def records(self, instance: Instance, now: datetime) -> int:
-        """Return how many records of windows of today (UTC) the lake holds, as of half a minute ago."""
+        """Return how many records of windows of today (UTC) the lake holds, as of half a minute ago.
+
+        A receipt is read once, and again only where its bytes have changed.
+        """
         moment = self._clock()
-        at, count = self._counts.get(instance.slug, (float("-inf"), 0))
+        with self._lock:
+            at, count = self._counts.get(instance.slug, (float("-inf"), 0))
+            known = self._records.get(instance.slug, {})
         if moment - at <= _COUNT_SECONDS:
             return count
-        today, count = now.strftime("%Y-%m-%d"), 0
-        for stream in instance.streams:
-            for window in self._of_day(instance.slug, stream, today):
-                receipt = read_receipt(self._lake, instance.slug, stream, window)
-                count += 0 if receipt is None else receipt.fetched - receipt.duplicates
-        self._counts[instance.slug] = (moment, count)
+        today = now.strftime("%Y-%m-%d")
+        prefixes = [day_prefix("receipts", instance.slug, stream, today) for stream in instance.streams]
+        present = [found for prefix in prefixes for found in self._lake.versions(prefix)]
+        unread = [found for found in present if found not in known]
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="s1c-receipts") as readers:
+            read = dict(zip(unread, readers.map(self._records_of, unread), strict=True))
+        held = {found: read[found] if found in read else known[found] for found in present}
+        count = sum(held.values())
+        with self._lock:
+            self._counts[instance.slug] = (moment, count)
+            self._records[instance.slug] = held
         return count
+
+    def _records_of(self, found: ObjectVersion) -> int:
+        parsed = parse_key(found.key)
+        receipt = None if parsed is None else read_receipt(self._lake, parsed.instance, parsed.stream, parsed.window)
+        return 0 if receipt is None else receipt.fetched - receipt.duplicates
 
 
 def index_of(site: Installation) -> ReceiptIndex:

@@ -15,7 +15,7 @@ from sentinelone_collector.console.hosts import port_of
 from sentinelone_collector.console.ports import Right
 from sentinelone_collector.errors import CollectorError, ConfigurationError
 from sentinelone_collector.instances import Connection, Instance, dump_instance, write_instance
-from sentinelone_collector.instances.inventory import rewrite_instance
+from sentinelone_collector.instances.inventory import edited_text, rewrite_instance
 from sentinelone_collector.source import ConsoleCheck
 from sentinelone_collector.store import Change
 
@@ -106,7 +106,7 @@ def _written(write: Any) -> bool:
     return True
 
 
-def _answer(ctx: Context, instance: Instance, *, written: bool, done: str) -> dict[str, Any]:
+def _answer(ctx: Context, instance: Instance, *, written: bool, done: str, text: str = "") -> dict[str, Any]:
     answer: dict[str, Any] = {"slug": instance.slug, "name": instance.name, "dag_id": instance.dag_id}
     if written:
         return answer | {
@@ -118,7 +118,7 @@ def _answer(ctx: Context, instance: Instance, *, written: bool, done: str) -> di
     return answer | {
         "state": "File to commit",
         "message": f"The folder of the inventory can't be written from here: commit this file as {path.name}.",
-        "commit": {"path": str(path), "text": dump_instance(instance)},
+        "commit": {"path": str(path), "text": text or dump_instance(instance)},
     }
 
 
@@ -170,9 +170,10 @@ def change(
         if version and version != file_version(folder / f"{slug}.yaml"):
             raise Refused(409, "The file was changed by somebody else meanwhile; load the page again.")
         new = make(ctx.instance(slug))
+        text = edited_text(folder, new, now=ctx.now())
         written = _written(lambda: rewrite_instance(folder, new, now=ctx.now()))
-        ctx.audit(action if written else f"{action} (to commit)", slug, dump_instance(new))
-    return _answer(ctx, new, written=written, done=done)
+        ctx.audit(action if written else f"{action} (to commit)", slug, text)
+    return _answer(ctx, new, written=written, done=done, text=text)
 
 
 def rotate(ctx: Context, slug: str, token: str) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from sentinelone_collector.detect.templates import fill
 from sentinelone_collector.errors import RuleError
 from sentinelone_collector.instances.model import duration_text
 
-__all__ = ["Fields", "build_hit", "who_of"]
+__all__ = ["ACCOUNT", "ROLE", "Fields", "build_hit", "who_of"]
 
 Fields = dict[str, Any]  # dotted name -> value of the event that completed the hit
 DIRECTION_UNKNOWN = "direction unknown"
 COLD = "the baseline is still too short to raise an incident"
+ACCOUNT = ("device.org.name", "user.org.name", "entity.org.name", "unmapped.data.accountName", "metadata.tenant_uid")
+ROLE = ("actor.user.type", "user.type")
 _WHO = ("actor.user.name", "actor.user.email_addr", "actor.user.uid", "src_endpoint.ip", "unmapped.data.siteName")
 _WHO_SIGNS_IN = ("user.name", "user.email_addr")
 _AUTHENTICATION = "user_login_ad"
@@ -92,6 +94,8 @@ def build_hit(
         attacks_v19=rule.attacks_v19,
         analysis=analysis,
         person=_person(rule, spec, fields),
+        account=_first(fields, ACCOUNT),
+        role=_first(fields, ROLE if spec.family == _AUTHENTICATION else ROLE[:1]),
     )
 
 

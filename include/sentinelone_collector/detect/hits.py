@@ -30,7 +30,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     `time` is when the first and `last_time` when the last of its events happened, `entity` is the dedup key, `person`
     the console user who did it (of logins, whose account it is), None where it is about nobody or about several;
     `bucket` the begin of the dedup span that holds `last_time`, `incident_id` None for an observation. `analysis`
-    says of an anomaly which baseline it deviates from. `event_uids` holds at most the latest `MOST_EVENTS` of
+    says of an anomaly which baseline it deviates from, `account` and `role` are the SentinelOne account and the acting
+    console user's role as the last event names them. `event_uids` holds at most the latest `MOST_EVENTS` of
     `event_count` events, in order of time.
     """
 
@@ -59,6 +60,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     attacks_v19: tuple[str, ...]
     analysis: Analysis | None = None
     person: str | None = None
+    account: str | None = None
+    role: str | None = None
 
     @property
     def order(self) -> tuple[int, str, str]:
@@ -98,6 +101,8 @@ def hit_schema() -> Any:
         "attacks_v19": names,
         "analysis": None,  # as JSON
         "person": None,
+        "account": None,
+        "role": None,
     }
     return pa.schema([pa.field(name, kind or pa.string(), nullable=kind is None) for name, kind in required.items()])
 
@@ -131,7 +136,7 @@ def read_hits(path: Path) -> Sequence[Hit]:
     """Return the hits of a file, in their order."""
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(path).to_pylist()  # files of an earlier release have no `analysis` or `person`
+    rows = pq.read_table(path).to_pylist()  # files of earlier releases lack the last columns
     for row in rows:
         if row.get("analysis") is not None:
             row["analysis"] = msgspec.json.decode(row["analysis"])

@@ -22,6 +22,7 @@ from sigma.rule import SigmaRule
 from sigma.rule.base import SigmaYAMLLoader
 
 from sentinelone_collector.detect.anomaly.judge import Judge, read_detector
+from sentinelone_collector.detect.building import ACCOUNT, ROLE
 from sentinelone_collector.detect.correlation_rules import bases_of, read_correlation
 from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
@@ -48,6 +49,8 @@ _OUTPUT_FIELDS = (  # what every hit is described and allowed by, whatever its r
     "src_endpoint.ip",
     "metadata.labels",
     "unmapped.data.siteName",
+    *ACCOUNT,
+    *ROLE,
 )
 
 

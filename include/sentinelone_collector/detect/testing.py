@@ -164,8 +164,8 @@ def _run(ruleset: Ruleset, rules: list[Rule], parts: list[_Part]) -> Counter[tup
             of_part.setdefault(part, []).append(hit)
             if hit.rule_id in parts[part].rules and _counts(hit):
                 counts[hit.rule_id, part] += 1
-    for number, part in enumerate(parts):
-        for rule in part.rules.values():
+    for number, one in enumerate(parts):
+        for rule in one.rules.values():
             counts[rule.name, number] += _sums(ruleset, rule, of_part.get(number, []))
     return counts
 

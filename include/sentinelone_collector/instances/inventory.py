@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from sentinelone_collector.errors import ConfigurationError
+from sentinelone_collector.instances.editing import edit_yaml
 from sentinelone_collector.instances.model import SLUG, Instance, duration_text
 from sentinelone_collector.windows import iso
 
@@ -21,6 +22,7 @@ __all__ = [
     "Inventory",
     "check_times",
     "dump_instance",
+    "edited_text",
     "line_of",
     "load_instance",
     "load_inventory",
@@ -79,7 +81,11 @@ def load_instance(path: Path, *, now: datetime) -> Instance:
             f"the file's name {path.stem!r} is no slug; use 2 to 40 of a-z, 0-9 and _, beginning with a letter",
             path=path,
         )
-    content, lines = _read_yaml(path)
+    return _instance_of(_read(path), path, now=now)
+
+
+def _instance_of(text: str, path: Path, *, now: datetime) -> Instance:
+    content, lines = _parse(text, path)
     content = {key: value for key, value in content.items() if value is not None}
     content.setdefault("connection_id", f"sentinelone_{path.stem}")
     if "slug" in content:
@@ -95,9 +101,19 @@ def load_instance(path: Path, *, now: datetime) -> Instance:
     return instance
 
 
-def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(error, path) from None
+
+
+def _unreadable(error: Exception, path: Path) -> ConfigurationError:
+    return ConfigurationError(f"can't be read: {error}; check rights and encoding (UTF-8)", path=path)
+
+
+def _parse(text: str, path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    try:
         node = yaml.compose(text, Loader=_Loader)
         content = yaml.load(text, Loader=_Loader)  # noqa: S506  # the loader is a safe one
     except yaml.MarkedYAMLError as error:
@@ -108,8 +124,8 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
             line=mark.line + 1 if mark else None,
             column=mark.column + 1 if mark else None,
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"can't be read: {error}; check rights and encoding (UTF-8)", path=path) from None
+    except yaml.YAMLError as error:
+        raise _unreadable(error, path) from None
     if not isinstance(content, dict) or node is None:
         raise ConfigurationError("holds no keys; write `name:` and `live_since:` at least", path=path, line=1)
     lines: dict[str, int] = {}
@@ -131,7 +147,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 def line_of(path: Path, key: str) -> int | None:
     """Return the line of a top-level key of an inventory file, None where it does not stand there."""
     try:
-        return _read_yaml(path)[1].get(key)
+        return _parse(_read(path), path)[1].get(key)
     except ConfigurationError:
         return None
 
@@ -184,6 +200,10 @@ def _history_limit() -> timedelta:
 
 def dump_instance(instance: Instance) -> str:
     """Return the inventory file's text for an instance; keys stand in the order of the design."""
+    return yaml.safe_dump(_content(instance), sort_keys=False, allow_unicode=True)
+
+
+def _content(instance: Instance) -> dict[str, Any]:
     content: dict[str, Any] = {
         "name": instance.name,
         "connection_id": instance.connection_id,
@@ -191,7 +211,7 @@ def dump_instance(instance: Instance) -> str:
     }
     if instance.collection_start is not None:
         content["collection_start"] = iso(instance.collection_start)
-    content |= {
+    return content | {
         "every": duration_text(instance.every),
         "settle": duration_text(instance.settle),
         "streams": list(instance.streams),
@@ -199,7 +219,6 @@ def dump_instance(instance: Instance) -> str:
         "destinations": [{"type": target.type, **target.options} for target in instance.destinations],
         "rules": instance.rules.model_dump(mode="json", exclude_none=True),
     }
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def write_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:
@@ -228,8 +247,29 @@ def write_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:
     return path
 
 
+def edited_text(folder: Path, instance: Instance, *, now: datetime) -> str:
+    """Return an inventory file's text changed so that it says this instance; comments, order and spelling stay.
+
+    Where the file can't be read, or changed piece by piece, the text is that of `dump_instance`.
+    """
+    path = folder / f"{instance.slug}{_SUFFIX}"
+    try:
+        before = _content(load_instance(path, now=now))
+        text = edit_yaml(_read(path), before, _content(instance))
+    except (ConfigurationError, ValueError):
+        return dump_instance(instance)
+    return text if _says(text, instance, path, now) else dump_instance(instance)
+
+
+def _says(text: str, instance: Instance, path: Path, now: datetime) -> bool:
+    try:
+        return _instance_of(text, path, now=now) == instance
+    except ConfigurationError:
+        return False
+
+
 def rewrite_instance(folder: Path, instance: Instance, *, now: datetime) -> Path:
-    """Replace an existing inventory file whole or not at all and return its path; comments in it are lost.
+    """Replace an existing inventory file by its `edited_text`, whole or not at all, and return its path.
 
     Raise `ConfigurationError` where there is none, or where the content would be refused on reading.
     """
@@ -239,7 +279,7 @@ def rewrite_instance(folder: Path, instance: Instance, *, now: datetime) -> Path
     _check_times(instance, now, path, {})
     staged = folder / f".{instance.slug}{_SUFFIX}.new"
     try:
-        staged.write_text(dump_instance(instance), encoding="utf-8")
+        staged.write_text(edited_text(folder, instance, now=now), encoding="utf-8")
         staged.replace(path)
     except OSError as error:
         raise ConfigurationError(

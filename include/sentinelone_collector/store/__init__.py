@@ -7,11 +7,13 @@ from sentinelone_collector.store.incidents import CLOSE_REASONS, STATUSES, Event
 from sentinelone_collector.store.opening import open_store
 from sentinelone_collector.store.overview import SORTS, IncidentFilter, Overview
 from sentinelone_collector.store.store import Store
+from sentinelone_collector.store.terms import TERMS, Term, split_terms
 
 __all__ = [
     "CLOSE_REASONS",
     "SORTS",
     "STATUSES",
+    "TERMS",
     "Change",
     "Event",
     "Incident",
@@ -21,5 +23,7 @@ __all__ = [
     "Note",
     "Overview",
     "Store",
+    "Term",
     "open_store",
+    "split_terms",
 ]

@@ -50,7 +50,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """An incident; `first_seen`, `last_seen` and `bucket` are epoch milliseconds, other times ISO 8601 texts in UTC.
 
     `count` is the number of its hits. `status` is the present one: a snooze that has run out reads open. Hits, notes
-    and history are filled where one incident is asked for, and empty in lists.
+    and history are filled where one incident is asked for, and empty in lists. `account` and `role` are the SentinelOne
+    account and the acting console user's role by the latest hit, None where its event does not name them.
     """
 
     id: str
@@ -81,6 +82,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     snooze_until: str | None
     created_at: str
     assignee: str | None = None
+    account: str | None = None
+    role: str | None = None
     instances: tuple[str, ...] = ()
     hits: tuple[IncidentHit, ...] = ()
     notes: tuple[Note, ...] = ()

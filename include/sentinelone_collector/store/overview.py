@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.store.incidents import STATUSES, Incident
+from sentinelone_collector.store.terms import Term
 from sentinelone_collector.windows import as_utc
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ SORTS = {
     "first_seen": "first_seen",
     "level": "severity_id",
     "status": "",
+    "id": "id",
     "title": "title",
     "rule": "rule_id",
     "classification": "classification",
@@ -30,14 +32,25 @@ SORTS = {
     "victim": "victim",
     "assignee": "assignee",
     "count": "count",
+    "kind": "kind",
+    "account": "account",
+    "role": "role",
+    "technique": "attacks",
+    "instance": "",
+    "notes": "",
 }
+_NULLABLE = frozenset({"attacker", "victim", "assignee", "account", "role"})
+_FACETS = ("level", "classification", "family", "kind", "rule", "instance", "account", "role")
 _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentFilter:
-    """Which incidents are wanted; None leaves a field as it is. `level` is the least one."""
+    """Which incidents are wanted; None leaves a field as it is. `level` is the least one.
+
+    `terms` are comparisons that hold beside the other fields.
+    """
 
     status: str | None = None
     level: str | None = None
@@ -50,10 +63,13 @@ class IncidentFilter:
     victim: str | None = None
     assignee: str | None = None
     technique: str | None = None
+    account: str | None = None
+    role: str | None = None
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     superseded: bool = False
+    terms: tuple[Term, ...] = ()
 
 
 class Overview:
@@ -68,7 +84,8 @@ class Overview:
 
         if wanted.status not in {None, *STATUSES}:
             raise UsageError(f"there is no status {wanted.status!r}; there are {', '.join(STATUSES)}")
-        return reading.conditions(now=_text(now), instances=self._instances, **asdict(wanted))
+        plain = {each.name: getattr(wanted, each.name) for each in fields(wanted)}
+        return reading.conditions(now=_text(now), instances=self._instances, **plain)
 
     def page(
         self,
@@ -110,6 +127,30 @@ class Overview:
         status = reading.present_status(_text(now)).label("present")
         query = select(status, func.count()).where(*self._conditions(wanted, now)).group_by(status)
         return {row[0]: row[1] for row in connection.execute(query)}
+
+    def facets(self, wanted: IncidentFilter, *, now: datetime) -> dict[str, dict[str, int]]:
+        """Return by field how many incidents have each value, among those that pass the filters of the other fields.
+
+        Incidents of several instances count for each of them; values that none has are left out.
+        """
+        with self._store.reading() as connection:
+            others: Any = {name: {name: None} for name in _FACETS}
+            return {name: self._values(connection, name, replace(wanted, **none), now) for name, none in others.items()}
+
+    def _values(self, connection: Connection, name: str, wanted: IncidentFilter, now: datetime) -> dict[str, int]:
+        from sqlalchemy import func, select
+
+        from sentinelone_collector.store.tables import hits, incidents
+
+        column: Any = {"rule": incidents.c.rule_id, "instance": hits.c.instance}.get(name)
+        column = incidents.c[name] if column is None else column
+        query = select(column, func.count(incidents.c.id.distinct())).where(*self._conditions(wanted, now))
+        if name == "instance":
+            query = query.join_from(incidents, hits, hits.c.incident_id == incidents.c.id)
+            if self._instances is not None:
+                query = query.where(column.in_(sorted(self._instances)))
+        found = connection.execute(query.where(column.is_not(None)).group_by(column).order_by(column))
+        return {row[0]: row[1] for row in found}
 
     def rules(self, *, now: datetime) -> list[tuple[str, str]]:
         """Return ids and titles of the rules that have incidents, by id."""
@@ -203,14 +244,30 @@ class Overview:
 def _order(sort: str, now: datetime, *, descending: bool) -> list[Any]:
     from sqlalchemy import func
 
-    from sentinelone_collector.store import reading
     from sentinelone_collector.store.tables import incidents
 
-    column: Any = incidents.c[SORTS[sort]] if SORTS[sort] else reading.present_status(_text(now))
-    if sort in {"attacker", "victim", "assignee"}:  # databases disagree where nothing stands first
+    column = _sorted_by(sort, now)
+    if sort in _NULLABLE:  # databases disagree where nothing stands first
         column = func.coalesce(column, "")
     first = column.desc() if descending else column.asc()
     return [first] if sort == "last_seen" else [first, incidents.c.last_seen.desc()]
+
+
+def _sorted_by(sort: str, now: datetime) -> Any:
+    from sqlalchemy import func, select
+
+    from sentinelone_collector.store import reading
+    from sentinelone_collector.store.tables import hits, incidents, notes
+
+    if sort == "status":
+        return reading.present_status(_text(now))
+    if sort == "instance":  # the first by name, as the list shows them
+        of_incident = select(func.min(hits.c.instance)).where(hits.c.incident_id == incidents.c.id)
+        return func.coalesce(of_incident.correlate(incidents).scalar_subquery(), "")
+    if sort == "notes":
+        of_incident = select(func.count()).where(notes.c.incident_id == incidents.c.id)
+        return of_incident.correlate(incidents).scalar_subquery()
+    return incidents.c[SORTS[sort]]
 
 
 def _text(moment: datetime) -> str:

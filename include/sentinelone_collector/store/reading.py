@@ -15,6 +15,7 @@ from sqlalchemy import (  # noqa: TID253  # imported inside tasks only
     case,
     exists,
     func,
+    not_,
     or_,
     select,
 )
@@ -23,6 +24,7 @@ from sentinelone_collector.detect.ruleset import LEVELS
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.store.incidents import Event, Incident, IncidentHit, Note
 from sentinelone_collector.store.tables import history, hits, incidents, notes
+from sentinelone_collector.store.terms import Term
 
 __all__ = ["conditions", "counts", "listed", "present_status", "resolve", "whole"]
 
@@ -54,6 +56,9 @@ def conditions(
     victim: str | None = None,
     assignee: str | None = None,
     technique: str | None = None,
+    account: str | None = None,
+    role: str | None = None,
+    terms: Sequence[Term] = (),
     instances: Collection[str] | None = None,
 ) -> list[ColumnElement[bool]]:
     """Return the filters as conditions; raise `UsageError` for an unknown level.
@@ -71,20 +76,23 @@ def conditions(
         (table.rule_id, rule),
         (table.kind, kind),
         (table.assignee, assignee),
+        (table.account, account),
+        (table.role, role),
     )
     found += [column == value for column, value in exact if value is not None]
     inside = ((table.attacker, attacker), (table.victim, victim))
     found += [column.icontains(value, autoescape=True) for column, value in inside if value]
     if technique is not None:
-        found.append(table.attacks.contains(json.dumps(technique), autoescape=True))
+        found.append(_has_technique(technique))
     if instances is not None:
-        found.append(exists().where(hits.c.incident_id == table.id, hits.c.instance.in_(sorted(instances))))
+        found.append(_has_hit(hits.c.instance.in_(sorted(instances))))
     if status is not None:
         found.append(present_status(now) == status)
     if level is not None:
         found.append(table.severity_id > LEVELS.index(level))
     if instance is not None:
-        found.append(exists().where(hits.c.incident_id == table.id, hits.c.instance == instance))
+        found.append(_of_instance(instance))
+    found += [_holds(term, now) if term.equal else not_(_holds(term, now)) for term in terms]
     if text:
         columns = (table.title, table.summary, table.attacker, table.victim, table.entity, table.rule_id, table.id)
         found.append(or_(*(column.icontains(text, autoescape=True) for column in columns)))
@@ -93,6 +101,35 @@ def conditions(
     if until is not None:
         found.append(table.first_seen < int(until.timestamp() * 1000))
     return found
+
+
+def _of_instance(slug: str) -> ColumnElement[bool]:
+    return _has_hit(hits.c.instance == slug)
+
+
+def _has_hit(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(hits.c.incident_id == incidents.c.id, condition).correlate(incidents)
+
+
+def _has_technique(technique: str) -> ColumnElement[bool]:
+    return incidents.c.attacks.contains(json.dumps(technique), autoescape=True)
+
+
+def _holds(term: Term, now: str) -> ColumnElement[bool]:
+    """Return whether a field has a value, whatever the letters' case; what is empty has the value of no letters."""
+    if term.field == "instance":
+        return _of_instance(term.value.lower())
+    if term.field == "technique":
+        return _has_technique(term.value.upper())
+    if term.field == "id":
+        return incidents.c.id.startswith(term.value.lower(), autoescape=True)
+    if term.field == "rule":  # people know rules by id and by title
+        return or_(*(_is(column, term.value) for column in (incidents.c.rule_id, incidents.c.title)))
+    return _is(present_status(now) if term.field == "status" else incidents.c[term.field], term.value)
+
+
+def _is(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    return func.lower(func.coalesce(column, "")) == func.lower(value)
 
 
 def listed(

@@ -151,6 +151,8 @@ def _content(of_incident: list[Hit], console: str) -> dict[str, Any]:
         "bucket": latest.bucket,
         "attacker": latest.attacker,
         "victim": latest.victim,
+        "account": latest.account,
+        "role": latest.role,
         "attacks": json.dumps(latest.attacks),
         "attacks_v19": json.dumps(latest.attacks_v19),
         "count": len(of_incident),

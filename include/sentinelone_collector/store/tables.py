@@ -88,6 +88,8 @@ incidents = Table(
     Column("snooze_until", String(40)),
     Column("created_at", String(40), nullable=False),
     Column("assignee", Text),
+    Column("account", Text),
+    Column("role", Text),
     Index("ix_incidents_listing", "superseded", "status", "last_seen"),
     Index("ix_incidents_rule_id", "rule_id"),
 )

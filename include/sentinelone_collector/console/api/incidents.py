@@ -30,19 +30,24 @@ from sentinelone_collector.console.incidents import (
 )
 from sentinelone_collector.console.routing import new_router
 from sentinelone_collector.detect import LEVELS
-from sentinelone_collector.store import SORTS, STATUSES, IncidentFilter
+from sentinelone_collector.errors import UsageError
+from sentinelone_collector.store import SORTS, STATUSES, Incident, IncidentFilter, Overview, split_terms
 
-__all__ = ["Wanted", "filter_of", "router"]
+__all__ = ["Listed", "Wanted", "filter_of", "router"]
 
 router = new_router(prefix="/api/incidents", tags=["incidents"])
 _Word = Annotated[str, Field(max_length=200)]
+_PLAIN = (
+    *("classification", "family", "kind", "rule", "instance", "attacker", "victim", "assignee", "technique"),
+    *("account", "role"),
+)
 
 
 class Wanted(BaseModel):
     """Filters, order and page of a list of incidents; an empty text is no filter.
 
-    `level` is the least one, `attacker`, `victim` and `text` are looked for; `range` (1h, 24h, 7d, 30d) stands for a
-    `since` that moves along.
+    `level` is the least one, `attacker`, `victim` and `text` are looked for; `text` may hold comparisons such as
+    `Classification = "admin:activity"`. `range` (1h, 24h, 7d, 30d) stands for a `since` that moves along.
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -58,6 +63,8 @@ class Wanted(BaseModel):
     victim: _Word = ""
     assignee: _Word = ""
     technique: _Word = ""
+    account: _Word = ""
+    role: _Word = ""
     text: _Word = ""
     range: Annotated[str, Field(max_length=4)] = ""
     since: Annotated[str, Field(max_length=40)] = ""
@@ -69,6 +76,12 @@ class Wanted(BaseModel):
     page: Annotated[int, Field(ge=1, le=100_000)] = 1
 
 
+class Listed(Wanted):
+    """A list of incidents over JSON; `facets` asks for numbers by value, too."""
+
+    facets: bool = False
+
+
 def filter_of(wanted: Wanted, now: datetime) -> IncidentFilter:
     """Return the filter that is wanted; raise `Refused` (422) with a sentence at a field that won't do."""
     for field, value, known in (
@@ -78,10 +91,14 @@ def filter_of(wanted: Wanted, now: datetime) -> IncidentFilter:
     ):
         if value and value not in known:
             raise Refused(422, f"{field}: choose one of {', '.join(known)}.", fields={field: "There is no such value."})
-    names = ("classification", "family", "kind", "rule", "instance", "attacker", "victim", "assignee", "technique")
-    plain = {name: getattr(wanted, name) or None for name in (*names, "status", "level", "text")}
+    try:
+        terms, words = split_terms(wanted.text)
+    except UsageError as error:
+        raise Refused(422, f"text: {error}", fields={"text": str(error)}) from None
     return IncidentFilter(
-        **plain,
+        **{name: getattr(wanted, name) or None for name in (*_PLAIN, "status", "level")},
+        text=words or None,
+        terms=terms,
         since=moment_of(wanted.since, "since") or since_of(wanted.range, now),
         until=moment_of(wanted.until, "until"),
         superseded=wanted.superseded,
@@ -89,8 +106,11 @@ def filter_of(wanted: Wanted, now: datetime) -> IncidentFilter:
 
 
 @router.get("")
-def listed(ctx: Ctx, wanted: Annotated[Wanted, Query()]) -> dict[str, Any]:
-    """Return a page of incidents, and by status how many pass the filters and how many there are."""
+def listed(ctx: Ctx, wanted: Annotated[Listed, Query()]) -> dict[str, Any]:
+    """Return a page of incidents, and by status how many pass the filters and how many there are.
+
+    With `facets` also how many incidents have each value of a field, by the filters of the other fields.
+    """
     wish, seen, now = filter_of(wanted, ctx.now()), overview(ctx), ctx.now()
     found = seen.page(
         wish,
@@ -101,11 +121,17 @@ def listed(ctx: Ctx, wanted: Annotated[Wanted, Query()]) -> dict[str, Any]:
         offset=(wanted.page - 1) * wanted.size,
     )
     return {
-        "incidents": [incident.to_dict() for incident in found[: wanted.size]],
+        "incidents": _rows(seen, found[: wanted.size]),
         "counts": _counts(seen.counts(wish, now=now)),
+        **({"facets": seen.facets(wish, now=now)} if wanted.facets else {}),
         "page": wanted.page,
         "more": len(found) > wanted.size,
     }
+
+
+def _rows(seen: Overview, found: list[Incident]) -> list[dict[str, Any]]:
+    noted = seen.note_counts([incident.id for incident in found])
+    return [{**incident.to_dict(), "note_count": noted.get(incident.id, 0)} for incident in found]
 
 
 def _counts(counts: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -24,7 +24,7 @@ from sentinelone_collector.console.telling import REASONS, headline, story, time
 from sentinelone_collector.detect import LEVELS
 from sentinelone_collector.detect.spec import CLASSIFICATIONS
 from sentinelone_collector.errors import LakeError
-from sentinelone_collector.store import STATUSES, Incident, Overview
+from sentinelone_collector.store import SORTS, STATUSES, Incident, Overview
 
 __all__ = ["COLUMNS", "NAV", "Shown", "router"]
 
@@ -46,6 +46,8 @@ COLUMNS = {
     "notes": "Notes",
     "tactic": "MITRE tactic",
     "technique": "MITRE technique",
+    "account": "Account",
+    "role": "Role",
     "assignee": "Assignee",
     "count": "Hits",
     "first_seen": "First seen",
@@ -53,6 +55,16 @@ COLUMNS = {
 _DEFAULT = ("level", "id", "title", "status", "attacker", "victim", "instance", "last_seen")
 _SIZES = (25, 50, 100, 200)
 _TONES = {"critical": "bad", "high": "bad", "medium": "warn", "low": "info", "informational": "off"}
+_FREE = ("account", "role")  # their values are whatever the incidents have
+_CHOICES: Mapping[str, Any] = {
+    "statuses": STATUSES,
+    "kinds": KINDS,
+    "reasons": REASONS,
+    "ranges": {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"},
+    "sizes": _SIZES,
+    "techniques_of": techniques_of,
+    "tactics": TACTICS,
+}
 _SHOWN_HITS = 50
 _SHOWN_EVENTS = 40
 
@@ -105,11 +117,35 @@ def incidents(ctx: Ctx, wanted: Annotated[Shown, Query()]) -> HTMLResponse:
         all_columns=COLUMNS,
         link=_links(ctx, wanted),
         notes=seen.note_counts([row.id for row in rows]) if "notes" in wanted.col else {},
+        sortable=SORTS,
         tones=_TONES,
         may_change=ctx.may(Right.RUN),
         has_instances=bool(ctx.instances()),
-        **_choices(ctx, seen),
+        options=_options(ctx, wanted, seen.rules(now=now), seen.facets(wish, now=now)),
+        **_CHOICES,
     )
+
+
+def _options(
+    ctx: Context, wanted: Wanted, rules: list[tuple[str, str]], facets: dict[str, dict[str, int]]
+) -> dict[str, list[tuple[str, str, int]]]:
+    """Return the choices of each filter: value, words, and how many incidents are left by it."""
+    slugs = {*Overview.seen_instances(ctx.site.store), *(one.slug for one in ctx.instances())}
+    known: dict[str, dict[str, str]] = {
+        "level": {name: name.capitalize() for name in LEVELS},
+        "classification": {name: name for name in CLASSIFICATIONS},
+        "family": dict(FAMILY_TITLES),
+        "kind": dict(KINDS),
+        "rule": {name: f"{name} · {title}" for name, title in rules},
+        "instance": {slug: slug for slug in sorted(slugs) if ctx.may(Right.VIEW, slug)},
+        **{name: {value: value for value in (getattr(wanted, name), *facets[name]) if value} for name in _FREE},
+    }
+    above = {name: sum(facets["level"].get(each, 0) for each in LEVELS[at:]) for at, name in enumerate(LEVELS)}
+    numbers = {**facets, "level": above}  # the filter names the least level
+    return {
+        name: [(value, text, numbers[name].get(value, 0)) for value, text in values.items()]
+        for name, values in known.items()
+    }
 
 
 def _columns(wanted: Shown) -> tuple[str, ...]:
@@ -120,24 +156,6 @@ def _columns(wanted: Shown) -> tuple[str, ...]:
 
 def _place(name: str) -> int:
     return _DEFAULT.index(name) if name in _DEFAULT else len(_DEFAULT) + list(COLUMNS).index(name)
-
-
-def _choices(ctx: Context, seen: Overview) -> dict[str, Any]:
-    slugs = {*Overview.seen_instances(ctx.site.store), *(one.slug for one in ctx.instances())}
-    return {
-        "levels": LEVELS,
-        "statuses": STATUSES,
-        "classifications": CLASSIFICATIONS,
-        "families": FAMILY_TITLES,
-        "kinds": KINDS,
-        "reasons": REASONS,
-        "ranges": {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"},
-        "sizes": _SIZES,
-        "rules": seen.rules(now=ctx.now()),
-        "slugs": sorted(slug for slug in slugs if ctx.may(Right.VIEW, slug)),
-        "techniques_of": techniques_of,
-        "tactics": TACTICS,
-    }
 
 
 @router.get("/incidents/{incident_id}", include_in_schema=False)
