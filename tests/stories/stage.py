@@ -28,6 +28,9 @@ LATER = datetime(2027, 6, 1, tzinfo=UTC)
 STREAM = "activities"
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 
+# What the simulator's computers do all day
+MACHINES = frozenset({5232, 5126, 5125, 90, 92, 91, 71, 43, 16, 5009, 3630, 3631, 5004, 5005, 3614, 3617, 66})
+
 Record = dict[str, Any]
 Raised = set[tuple[str, str]]
 """Incidents as rule and entity."""
@@ -152,9 +155,19 @@ class Stage:
 
 
 def simulated(
-    start: datetime, days: int, *, users: int, per_day: int, seed: int = 7, scenarios: Sequence[str] = ()
+    start: datetime,
+    days: int,
+    *,
+    users: int,
+    per_day: int,
+    seed: int = 7,
+    scenarios: Sequence[str] = (),
+    background: bool = True,
 ) -> Iterator[bytes]:
-    """Yield the bytes of all records of a simulated console from a midnight on, as seen long after."""
+    """Yield the bytes of all records of a simulated console from a midnight on, as seen long after.
+
+    Without `background` what machines do by themselves is left out: people, threats and alerts remain.
+    """
     low, high = to_us(start), to_us(start + days * DAY)
     org = build_organisation(seed, users)
     placed = place_scenarios(org, scenarios, low)
@@ -166,7 +179,7 @@ def simulated(
         drafts=[draft for one in placed for draft in one.drafts],
     )
     for bucket, entry in history.walk(low, high, high + 24 * 60 * SIM_MINUTE):
-        if not entry.kind.hidden:
+        if not entry.kind.hidden and (background or entry.kind.type not in MACHINES):
             yield bucket.render(entry)
 
 
