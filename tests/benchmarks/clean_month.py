@@ -53,7 +53,7 @@ def main() -> None:
             users=options.users,
             per_day=options.per_day,
             seed=options.seed,
-            background=not options.people,
+            without=stories.MACHINES if options.people else (),
         )
         stage.play(records)
         incidents = stage.incidents()

@@ -145,6 +145,16 @@ def test_a_country_with_few_colleagues_is_no_alibi() -> None:
     assert usual < min(common, rare) - 3
 
 
+def test_another_method_says_less_where_everybody_has_exceptions() -> None:
+    """A password from a user of single sign-on, in a tenant that never does that and in one that does at times."""
+    strict = _frame([(f"u{n}", "DE", "64500") for n in range(40) for _ in range(100)])
+    loose = strict.assign(method=["mgmt" if n % 50 == 7 and n >= 100 else "sso" for n in range(len(strict))])
+    today = _frame([("u0", "DE", "64500")] * 2).assign(method=["mgmt", "sso"])
+    (never, usual), (sometimes, _) = (login_terms(today, past)["method"] for past in (strict, loose))
+    assert never > sometimes + 2 > 4
+    assert usual < 0
+
+
 @given(st.lists(st.tuples(*(st.sampled_from(("a", "b", None)) for _ in range(3))), min_size=1, max_size=12))
 @settings(max_examples=50)
 def test_new_facts_are_those_that_the_user_never_had(rows: list[tuple[str | None, ...]]) -> None:

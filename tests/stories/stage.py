@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,8 @@ SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "min
 
 # What the simulator's computers do all day
 MACHINES = frozenset({5232, 5126, 5125, 90, 92, 91, 71, 43, 16, 5009, 3630, 3631, 5004, 5005, 3614, 3617, 66})
+# What people do by the hundred each day
+DAILY = frozenset({27, 33, 3624, 3627, 3653, 3654, 2028, 2030, 4020, 65, 85})
 
 Record = dict[str, Any]
 Raised = set[tuple[str, str]]
@@ -162,11 +164,11 @@ def simulated(
     per_day: int,
     seed: int = 7,
     scenarios: Sequence[str] = (),
-    background: bool = True,
+    without: Collection[int] = (),
 ) -> Iterator[bytes]:
     """Yield the bytes of all records of a simulated console from a midnight on, as seen long after.
 
-    Without `background` what machines do by themselves is left out: people, threats and alerts remain.
+    `without` are activity types to leave out: without `MACHINES` people, threats and alerts remain.
     """
     low, high = to_us(start), to_us(start + days * DAY)
     org = build_organisation(seed, users)
@@ -179,7 +181,7 @@ def simulated(
         drafts=[draft for one in placed for draft in one.drafts],
     )
     for bucket, entry in history.walk(low, high, high + 24 * 60 * SIM_MINUTE):
-        if not entry.kind.hidden and (background or entry.kind.type not in MACHINES):
+        if not entry.kind.hidden and entry.kind.type not in without:
             yield bucket.render(entry)
 
 

@@ -23,6 +23,7 @@ from sentinelone_collector.detect.anomaly.statistics import (
     hierarchy_lift,
     predictive,
     root_probability,
+    share_prior,
     tail_table,
     unseen_mass,
     week_density,
@@ -70,7 +71,7 @@ def login_terms(logins: DataFrame, past: DataFrame, without: Collection[str] = (
         "address": -np.log(_address_lift(coded, facts, levels)),
         "tenant": nothing if "tenant" in without else nothing + _foreignness(coded, [facts[name] for name in levels]),
         "kind": nothing if "kind" in without else _oddness(coded, facts),
-        "method": nothing if "method" in without else facts["method"].surprise(),
+        "method": nothing if "method" in without else _change_of_method(coded, facts["method"]),
     }
     density, tail = _moments(logins, past)
     terms["hour"] = nothing if "hour" in without else -np.log(density)
@@ -166,11 +167,27 @@ class _Fact:
         probability = root_probability(self.everyone, self.all, self.unseen)
         self.tenant = np.where(self.known, probability, np.nan)
 
-    def surprise(self) -> Floats:
-        """Return the log ratio of an attacker's share of the value and the user's back-off probability."""
-        chain = back_off([(self.peers, self.of_peers), (self.own, self.total)], self.tenant, _STRENGTH)
-        usual = np.log(_ATTACKER[self.name]) - np.log(chain[-1])
-        return np.where(self.known, usual, 0.0)
+
+def _change_of_method(coded: _Coded, fact: _Fact) -> Floats:
+    """Return the log ratio of an attacker's share of the login method and the user's.
+
+    How often anyone falls back to another method than the usual one, and how far users differ in that, is learned from
+    the tenant: two hundred logins in one way do not exclude another where everybody has an exception now and then.
+    """
+    users, size = max(coded.sizes["entity"], 1), max(coded.sizes[fact.name], 1)
+    rows = coded.past[fact.name] >= 0
+    keys = coded.past["entity"][rows] * size + coded.past[fact.name][rows]
+    table = np.bincount(keys, weights=coded.n[rows], minlength=users * size).reshape(users, size)
+    total, most = table.sum(axis=1), table.max(axis=1)
+    known = total > 0
+    one, other = share_prior((total - most)[known], total[known]) if known.any() else (1.0, 1.0)
+    at = coded.logins["entity"]
+    change = (total[at] - most[at] + one) / (total[at] + one + other)
+    usual = np.where(fact.own == most[at], 1 - change, change)
+    # Whose habit is not known is expected to have that of the role
+    chain = back_off([(fact.peers, fact.of_peers)], fact.tenant, _STRENGTH)
+    term = np.log(_ATTACKER[fact.name]) - np.log(np.where(known[at], usual, chain[-1]))
+    return np.where(fact.known, term, 0.0)
 
 
 def _address_lift(coded: _Coded, facts: dict[str, _Fact], levels: list[str]) -> Floats:
