@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd  # noqa: TID253  # frames are compared
@@ -120,7 +121,7 @@ def test_a_login_without_an_address_database_is_scored_by_address_and_network(wo
     assert np.array_equal(terms["new_network"], np.logical_not(known))
 
 
-def _frame(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
+def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     """Logins at noon of working days: user, country, network."""
     columns = ["entity", "country", "asn"]
     more = {
