@@ -55,7 +55,7 @@ def main() -> None:
             seed=options.seed,
             without=stories.MACHINES if options.people else (),
         )
-        stage.play(records)
+        stage.collect(records)
         incidents = stage.incidents()
         stage.store.close()
     judged = {rule.rule for rule in ruleset.judgings}

@@ -118,6 +118,13 @@ class Stage:
         self, records: Iterable[Record | bytes], order: Callable[[list[Window]], Sequence[Window]] = list
     ) -> Raised:
         """Collect every window that holds a record, in the order asked for, and return the incidents."""
+        self.collect(records, order)
+        return self.raised()
+
+    def collect(
+        self, records: Iterable[Record | bytes], order: Callable[[list[Window]], Sequence[Window]] = list
+    ) -> None:
+        """Collect every window that holds a record; in a month the same may rightly happen twice."""
         by_window: dict[Window, list[tuple[str, bytes]]] = {}
         for record in records:
             line = record if isinstance(record, bytes) else json.dumps(record).encode()
@@ -126,7 +133,6 @@ class Stage:
             by_window.setdefault(window, []).append((created, line))
         for window in order(sorted(by_window)):
             self._collect(window, [line for _, line in sorted(by_window[window])])
-        return self.raised()
 
     def _collect(self, window: Window, lines: list[bytes]) -> None:
         raw = b"".join(line + b"\n" for line in lines)
