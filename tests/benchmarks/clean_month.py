@@ -17,7 +17,10 @@ from pathlib import Path
 from types import ModuleType
 
 from sentinelone_collector.detect import load_ruleset
+from sentinelone_collector.detect.anomaly.counters import day_text
 from sentinelone_collector.rules import BUILT_IN
+
+_DAY_MS = 86_400_000
 
 
 def _stage_module() -> ModuleType:
@@ -37,23 +40,32 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--per-day", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--people", action="store_true", help="leave out what machines do by themselves")
     options = parser.parse_args()
     stories = _stage_module()
     begin = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        stage = stories.Stage(Path(folder), load_ruleset(BUILT_IN))
+        ruleset = load_ruleset(BUILT_IN)
+        stage = stories.Stage(Path(folder), ruleset)
         start = stories.at("2026-03-02")
         records = stories.simulated(
-            start, options.days, users=options.users, per_day=options.per_day, seed=options.seed
+            *(start, options.days),
+            users=options.users,
+            per_day=options.per_day,
+            seed=options.seed,
+            without=stories.MACHINES if options.people else (),
         )
-        stage.play(records)
+        stage.collect(records)
         incidents = stage.incidents()
         stage.store.close()
+    judged = {rule.rule for rule in ruleset.judgings}
+    anomalies = Counter(day_text(one.first_seen // _DAY_MS) for one in incidents if one.rule_id in judged)
     report = {
         **vars(options),
         "incidents": len(incidents),
         "by_level": dict(Counter(one.level for one in incidents)),
         "by_rule": dict(sorted(Counter(one.rule_id for one in incidents).items())),
+        "anomalies_by_day": dict(sorted(anomalies.items())),
         "severe": sorted({f"{one.rule_id}: {one.summary}" for one in incidents if one.level in {"high", "critical"}}),
         "cpu_seconds": round(time.process_time() - begin),
     }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd  # noqa: TID253  # frames are compared
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from sentinelone_collector.detect.anomaly.login_scoring import login_terms
@@ -116,6 +119,52 @@ def test_a_login_without_an_address_database_is_scored_by_address_and_network(wo
     assert not all(known)
     assert terms.loc[np.logical_not(known), "address"].min() > terms.loc[known, "address"].median()
     assert np.array_equal(terms["new_network"], np.logical_not(known))
+
+
+def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """Logins at noon of working days: user, country, network."""
+    columns = ["entity", "country", "asn"]
+    more = {
+        "network": None,
+        "ip": None,
+        "kind": None,
+        "method": "sso",
+        "role": "SOC",
+        "slot": 48,
+        "weekend": False,
+        "n": 1,
+    }
+    return pd.DataFrame(rows, columns=columns).assign(**more)
+
+
+def test_a_country_with_few_colleagues_is_no_alibi() -> None:
+    """An attacker's exit stands in the victim's country; that it is rare in the tenant must not speak for the login."""
+    past = _frame([(f"u{n}", "DE", "64500") for n in range(99) for _ in range(30)] + [("lone", "PL", "64600")] * 30)
+    today = _frame([("u1", "DE", "64999"), ("lone", "PL", "64998"), ("lone", "PL", "64600")])
+    common, rare, usual = login_terms(today, past)["address"]
+    assert rare > common - np.log(2)
+    assert usual < min(common, rare) - 3
+
+
+def test_another_method_says_less_where_everybody_has_exceptions() -> None:
+    """A password from a user of single sign-on, in a tenant that never does that and in one that does at times."""
+    strict = _frame([(f"u{n}", "DE", "64500") for n in range(40) for _ in range(100)])
+    loose = strict.assign(method=["mgmt" if n % 50 == 7 and n >= 100 else "sso" for n in range(len(strict))])
+    today = _frame([("u0", "DE", "64500")] * 2).assign(method=["mgmt", "sso"])
+    (never, usual), (sometimes, _) = (login_terms(today, past)["method"] for past in (strict, loose))
+    assert never > sometimes + 2 > 4
+    assert usual < 0
+
+
+@given(st.lists(st.tuples(*(st.sampled_from(("a", "b", None)) for _ in range(3))), min_size=1, max_size=12))
+@settings(max_examples=50)
+def test_new_facts_are_those_that_the_user_never_had(rows: list[tuple[str | None, ...]]) -> None:
+    """Of three facts that may be unknown, the last row against those before it."""
+    logins = _frame([("ann", one, two) for one, two, _ in rows]).assign(method=[three for *_, three in rows])
+    past = pd.concat([logins.iloc[:-1], _frame([("bob", "a", "b")])], ignore_index=True)
+    (found,) = login_terms(logins.iloc[-1:], past)["new"]
+    had = [{row[place] for row in rows[:-1]} for place in range(3)]
+    assert found == sum(value is not None and value not in had[place] for place, value in enumerate(rows[-1]))
 
 
 def test_measures_are_what_they_are_called() -> None:

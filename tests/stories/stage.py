@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,11 @@ from sentinelone_collector.windows import Window, parse_time
 LATER = datetime(2027, 6, 1, tzinfo=UTC)
 STREAM = "activities"
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
+
+# What the simulator's computers do all day
+MACHINES = frozenset({5232, 5126, 5125, 90, 92, 91, 71, 43, 16, 5009, 3630, 3631, 5004, 5005, 3614, 3617, 66})
+# What people do by the hundred each day
+DAILY = frozenset({27, 33, 3624, 3627, 3653, 3654, 2028, 2030, 4020, 65, 85})
 
 Record = dict[str, Any]
 Raised = set[tuple[str, str]]
@@ -113,6 +118,13 @@ class Stage:
         self, records: Iterable[Record | bytes], order: Callable[[list[Window]], Sequence[Window]] = list
     ) -> Raised:
         """Collect every window that holds a record, in the order asked for, and return the incidents."""
+        self.collect(records, order)
+        return self.raised()
+
+    def collect(
+        self, records: Iterable[Record | bytes], order: Callable[[list[Window]], Sequence[Window]] = list
+    ) -> None:
+        """Collect every window that holds a record; in a month the same may rightly happen twice."""
         by_window: dict[Window, list[tuple[str, bytes]]] = {}
         for record in records:
             line = record if isinstance(record, bytes) else json.dumps(record).encode()
@@ -121,7 +133,6 @@ class Stage:
             by_window.setdefault(window, []).append((created, line))
         for window in order(sorted(by_window)):
             self._collect(window, [line for _, line in sorted(by_window[window])])
-        return self.raised()
 
     def _collect(self, window: Window, lines: list[bytes]) -> None:
         raw = b"".join(line + b"\n" for line in lines)
@@ -152,9 +163,19 @@ class Stage:
 
 
 def simulated(
-    start: datetime, days: int, *, users: int, per_day: int, seed: int = 7, scenarios: Sequence[str] = ()
+    start: datetime,
+    days: int,
+    *,
+    users: int,
+    per_day: int,
+    seed: int = 7,
+    scenarios: Sequence[str] = (),
+    without: Collection[int] = (),
 ) -> Iterator[bytes]:
-    """Yield the bytes of all records of a simulated console from a midnight on, as seen long after."""
+    """Yield the bytes of all records of a simulated console from a midnight on, as seen long after.
+
+    `without` are activity types to leave out: without `MACHINES` people, threats and alerts remain.
+    """
     low, high = to_us(start), to_us(start + days * DAY)
     org = build_organisation(seed, users)
     placed = place_scenarios(org, scenarios, low)
@@ -166,7 +187,7 @@ def simulated(
         drafts=[draft for one in placed for draft in one.drafts],
     )
     for bucket, entry in history.walk(low, high, high + 24 * 60 * SIM_MINUTE):
-        if not entry.kind.hidden:
+        if not entry.kind.hidden and entry.kind.type not in without:
             yield bucket.render(entry)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .stage import HOUR, MINUTE, SECOND, Console, Raised, Record, Stage, at, simulated, story
+from .stage import DAILY, HOUR, MACHINES, MINUTE, SECOND, Console, Raised, Record, Stage, at, simulated, story
 
 NewStage = Callable[..., Stage]
 START = at("2026-03-02T10:00")  # a Monday
@@ -33,6 +33,15 @@ def test_a_clean_week_of_sixty_people_is_quiet(new_stage: NewStage) -> None:
         ("ep-002", "671993349192803036 | srv-600035"),
     }
     assert not [level for level in SEVERE if stage.levels()[level]]
+
+
+def test_a_month_of_routine_is_neither_high_nor_critical(new_stage: NewStage) -> None:
+    """What two hundred people's administrators change in a month: users, exclusions, policies, tokens, rules."""
+    stage = new_stage()
+    month = simulated(at("2026-03-02"), 30, users=200, per_day=5600, without=MACHINES | DAILY)
+    stage.collect(month)
+    assert stage.incidents()
+    assert not [(one.rule_id, one.summary) for one in stage.incidents() if one.level in SEVERE]
 
 
 def test_a_spray_that_ends_in_a_takeover(new_stage: NewStage) -> None:

@@ -16,6 +16,7 @@ _WORKDAY = 21
 _CHORES = 22
 _THREATS = 23
 _ALERTS = 24
+_SEATS = 25
 _HABITS: dict[str, tuple[int, ...]] = {
     "Admin": (5007, 3653, 3654, 65, 5121, 5221, 3601, 37),
     "SOC": (2028, 2030, 4020, 2028, 3653),
@@ -26,6 +27,9 @@ _CHORE_TYPES = (
     23, 25, 24, 112, 113, 3001, 3008, 3002, 3600, 3603, 5008, 5021, 84, 79, 73, 46, 64, 3200, 54, 5220, 5120, 107,
     145, 3012,
 )  # fmt: skip
+# At which level such things are done; the rest has a place of its own: a computer's, or that of who acts
+_AT_SITES = frozenset({23, 24, 25, 37, 107, 3600, 3601, 3603, 5008, 5021, 5120, 5121, 5220, 5221})
+_AT_GROUPS = frozenset({46, 73, 79, 84, 3001, 3002, 3008, 3012, 5007})
 _SATURDAY = 5
 
 
@@ -86,7 +90,7 @@ def _session(org: Organisation, user: User, begin: int, ip: str, dice: Dice) -> 
         kind = dice.pick(habits)
         agent = _agent_near(org, user, dice) if kind not in {5007, 5121, 5221, 3601, 37} else -1
         about = {"threatId": str(dice.big_id())} if kind in {2028, 2030, 4020, 85} else {}
-        yield Draft(at, BY_TYPE[kind], user.index, agent, session._replace(top=about))
+        yield Draft(at, BY_TYPE[kind], user.index, agent, session._replace(top=about, place=_seat(org, user, kind, at)))
     if dice.chance(7, 10):
         yield Draft(at + dice.between(5, 90) * MINUTE, BY_TYPE[33], user.index, facts=session)
 
@@ -109,6 +113,23 @@ def _agent_near(org: Organisation, user: User, dice: Dice) -> int:
     return dice.below(len(org.agents))
 
 
+def _seat(org: Organisation, user: User, kind: int, at: int) -> int | None:
+    """Pick the site or group that a change is made for, inside the user's scope; None where the kind has its place.
+
+    Who looks after a whole account or console still works site by site: changes for all at once are rare and loud.
+    """
+    level = "site" if kind in _AT_SITES else "group" if kind in _AT_GROUPS else None
+    home = org.places[user.place]
+    inside = [
+        number
+        for number, place in enumerate(org.places)
+        if place.level == level
+        and home.account_id in {None, place.account_id}
+        and home.site_id in {None, place.site_id}
+    ]
+    return Dice(org.seed, _SEATS, user.index, at).pick(inside) if inside else None
+
+
 def _chores(org: Organisation, day: int, people: int) -> Iterator[Draft]:
     """Yield the few sensitive things that administrators rightly do, at most one a day for each of them."""
     admins = [user for user in org.by_role("Admin") if user.index < people]
@@ -123,6 +144,7 @@ def _chores(org: Organisation, day: int, people: int) -> Iterator[Draft]:
         kind = dice.pick(_CHORE_TYPES)
         agent = _agent_near(org, user, dice) if kind in {64, 3200, 54} else -1
         target = Facts({"username": f"contractor-{dice.below(10_000):04d}"}) if kind in {23, 24, 25} else Facts()
+        target = target._replace(place=_seat(org, user, kind, at))
         yield Draft(at, BY_TYPE[kind], user.index, agent, target)
         if kind == 3200:  # noqa: PLR2004  # an activity type
             yield Draft(at + 2_100 * MS, BY_TYPE[3201], user.index, agent)

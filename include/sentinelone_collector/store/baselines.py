@@ -145,7 +145,7 @@ class StoredCounters:
         few = None if entities is None or len(entities) > _MOST_NAMES else sorted(set(entities))
         with self._reading() as connection:
             found = connection.execute(self._query(feature, span, few, keys, days=days)).all()
-        frame = pd.DataFrame([tuple(row) for row in found], columns=names)
+        frame = pd.DataFrame(list(map(tuple, found)), columns=names)
         if entities is not None and few is None:
             frame = frame[frame["entity"].isin(list(entities))]
         # Each database has an order of its own for texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import random
 from datetime import timedelta
@@ -23,7 +24,8 @@ from sentinelone_collector.detect import (
     load_ruleset,
     read_hits,
 )
-from sentinelone_collector.detect.anomaly.counters import FrameCounters, day_number
+from sentinelone_collector.detect.anomaly.counters import FrameCounters, Seen, day_number
+from sentinelone_collector.detect.anomaly.judge import Day
 from sentinelone_collector.detect.hits import write_hits
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.lake import object_key
@@ -259,6 +261,21 @@ def test_counters_of_the_store_and_of_memory_say_the_same(make_world: Any, few: 
         assert one == other
     assert stored.began(first - 9, last) == memory.began(first - 9, last) == first
     assert stored.began(last + 1, last + 9) is memory.began(last + 1, last + 9) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 19), st.integers(0, 3)), max_size=30))
+@settings(max_examples=40)
+def test_what_is_older_is_all_without_what_is_younger(logins: list[tuple[str, int, int]]) -> None:
+    """Logins of three users on the 20 days before one, from four addresses."""
+    rows = [
+        Seen(f"w{n}", day, "login", user, json.dumps([f"192.0.2.{ip}", *[None] * 10, "40", "0"]), 1, n, n)
+        for n, (user, day, ip) in enumerate(logins)
+    ]
+    counters = FrameCounters(rows)
+    expected = counters.merged("login", 5, 14)
+    found = Day(20, counters).older("login", 15, 5)
+    columns = ["entity", "value", "n", "ip", "slot"]
+    assert found[columns].to_dict("records") == expected[columns].to_dict("records")
 
 
 def _told(frame: Any) -> list[str]:

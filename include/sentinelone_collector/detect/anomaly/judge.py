@@ -49,6 +49,7 @@ class Day:
         self.counters = counters
         self.windows = windows
         self._kept: dict[Hashable, DataFrame] = {}
+        self._rows_of: dict[Hashable, Mapping[Any, Any]] = {}
 
     def all_rows(self, feature: str) -> DataFrame:
         """Return the counters of all windows of the day, in order of windows, entities and values."""
@@ -66,9 +67,26 @@ class Day:
             lambda: self.counters.merged(feature, self.number - days, self.number - 1),
         )
 
+    def older(self, feature: str, days: int, recent: int) -> DataFrame:
+        """Return `before` without the last `recent` days, as `entity`, `n`, `value` and facts.
+
+        What remains when the younger counters are taken off is cheaper than to read and merge the others, too.
+        """
+        from pandas import MultiIndex
+
+        keys, before = ["entity", "value"], self.before(feature, days)
+        taken = self.before(feature, recent).set_index(keys)["n"]
+        each = taken.reindex(MultiIndex.from_frame(before[keys]), fill_value=0).to_numpy()
+        left = before[[name for name in before if name not in {"first", "last", "days"}]].assign(n=before["n"] - each)
+        return left[left["n"] > 0]
+
     def before_of(self, feature: str, days: int, entities: Sequence[str]) -> DataFrame:
         """Return the merged counters of so many days before this one, of some entities."""
-        return self.counters.merged(feature, self.number - days, self.number - 1, sorted(set(entities)))
+        wanted = tuple(sorted(set(entities)))
+        return self.keep(
+            ("before", feature, days, wanted),
+            lambda: self.counters.merged(feature, self.number - days, self.number - 1, wanted),
+        )
 
     def series(self, feature: str, days: int, entities: Sequence[str] | None = None) -> DataFrame:
         """Return the counters of each of so many days before this one."""
@@ -85,6 +103,13 @@ class Day:
             ("shares", feature, days, fact),
             lambda: _grouped(self.before(feature, days), list(dict.fromkeys(["entity", "role", fact]))),
         )
+
+    def shares_of(self, feature: str, days: int, fact: str, entity: str) -> DataFrame:
+        """Return the rows of one entity among those of `shares`."""
+        key, frame = (feature, days, fact), self.shares(feature, days, fact)
+        if key not in self._rows_of:
+            self._rows_of[key] = frame.groupby("entity", sort=False).indices
+        return frame.take(self._rows_of[key].get(entity, []))
 
     def keep(self, key: Hashable, read: Callable[[], DataFrame]) -> DataFrame:
         """Return the frame of that key, made by `read` where this is the first question for it."""
@@ -107,7 +132,9 @@ def _grouped(frame: DataFrame, keys: list[str]) -> DataFrame:
 
 def records(frame: DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a frame by the names of its columns."""
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    names = [str(name) for name in frame.columns]
+    columns = [frame[name].tolist() for name in frame.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 class Judge(BaseModel):

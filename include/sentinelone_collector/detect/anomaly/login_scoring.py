@@ -23,17 +23,19 @@ from sentinelone_collector.detect.anomaly.statistics import (
     hierarchy_lift,
     predictive,
     root_probability,
+    share_prior,
     tail_table,
     unseen_mass,
     week_density,
 )
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series  # for the type checker
+    from pandas import DataFrame  # for the type checker
 
 __all__ = ["LEVELS", "TERMS", "hour_counts", "login_terms"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # Levels of an address, the widest first, with the discount of each: addresses change more than countries
 LEVELS: Final = MappingProxyType({"country": 0.1, "asn": 0.2, "network": 0.5, "ip": 0.8})
@@ -44,8 +46,11 @@ SLOTS: Final = 96
 _FOREIGN: Final = MappingProxyType({"country": 0.3, "asn": 0.3})
 # How an attacker's logins are shared out: what tells nothing about a user is as likely for both
 _ATTACKER: Final = MappingProxyType({"kind": 0.5, "method": 0.2})
+# How many attackers choose an exit in the victim's own country: they are for sale in each
+_NEAR: Final = 0.5
 _STRENGTH: Final = 1.0
 _ORDINARY = ""
+_LABEL: Final = "label"
 
 
 def login_terms(logins: DataFrame, past: DataFrame, without: Collection[str] = ()) -> DataFrame:
@@ -59,13 +64,14 @@ def login_terms(logins: DataFrame, past: DataFrame, without: Collection[str] = (
     Terms in `without` (see `TERMS`) are left out; "address" leaves out all of its levels.
     """
     levels = [] if "address" in without else [name for name in LEVELS if name not in without]
-    facts = {name: _Fact(logins, past, name) for name in dict.fromkeys((*LEVELS, "kind", "method"))}
+    coded = _Coded(logins, past)
+    facts = {name: _Fact(coded, name) for name in dict.fromkeys((*LEVELS, "kind", "method"))}
     nothing = np.zeros(len(logins))
     terms: dict[str, Floats] = {
-        "address": -np.log(_address_lift(logins, past, facts, levels)),
-        "tenant": nothing if "tenant" in without else nothing + _foreignness(past, [facts[name] for name in levels]),
-        "kind": nothing if "kind" in without else _oddness(logins, past, facts),
-        "method": nothing if "method" in without else facts["method"].surprise(),
+        "address": -np.log(_address_lift(coded, facts, levels)),
+        "tenant": nothing if "tenant" in without else nothing + _foreignness(coded, [facts[name] for name in levels]),
+        "kind": nothing if "kind" in without else _oddness(coded, facts),
+        "method": nothing if "method" in without else _change_of_method(coded, facts["method"]),
     }
     density, tail = _moments(logins, past)
     terms["hour"] = nothing if "hour" in without else -np.log(density)
@@ -77,50 +83,120 @@ def login_terms(logins: DataFrame, past: DataFrame, without: Collection[str] = (
     )
 
 
+class _Coded:
+    """Logins and their past with a number for each text of a column, the same in both; -1 for none.
+
+    Sums over numbers cost a fraction of sums over texts, and there are dozens of them. The column `label` is `kind`
+    with a text for ordinary networks, too.
+    """
+
+    def __init__(self, logins: DataFrame, past: DataFrame) -> None:
+        import pandas as pd
+
+        self.n = past["n"].to_numpy(dtype=np.float64)
+        self.past: dict[str, Ints] = {}
+        self.logins: dict[str, Ints] = {}
+        self.sizes: dict[str, int] = {}
+        for name in ("entity", "role", *LEVELS, "kind", "method", _LABEL):
+            texts = np.concatenate([_texts(past, name), _texts(logins, name)])
+            codes, values = pd.factorize(texts)
+            self.past[name], self.logins[name], self.sizes[name] = codes[: len(past)], codes[len(past) :], len(values)
+            if name == _LABEL:
+                self.ordinary = self.logins[name] == np.append(values, _ORDINARY).tolist().index(_ORDINARY)
+
+    def sums(self, *names: str, known: str | None = None) -> Floats:
+        """Return, for each login, the sum of `n` of the past rows that share its values of these columns.
+
+        A value that is missing is shared by none. With `known` only rows count that have a value of that column.
+        """
+        rows = np.all([self.past[name] >= 0 for name in (*names, known or names[0])], axis=0)
+        return _look(self._keys(self.past, names)[rows], self.n[rows], self._wanted(names))
+
+    def distinct(self, name: str, *names: str) -> Floats:
+        """Return, for each login, how many values of a column the past rows have that share its values of others."""
+        keys, size = self.pairs(name, *names)
+        return _look(keys // size, np.ones(len(keys)), self._wanted(names))
+
+    def pairs(self, name: str, *names: str) -> tuple[Ints, int]:
+        """Return the combinations of values in the past, that of `name` being the remainder by the size beside them."""
+        rows = np.all([self.past[one] >= 0 for one in (name, *names)], axis=0)
+        return np.unique(self._keys(self.past, (*names, name))[rows]), max(self.sizes[name], 1)
+
+    def _keys(self, of: dict[str, Ints], names: tuple[str, ...]) -> Ints:
+        key: Ints = np.zeros(len(of[names[0]]), dtype=np.int64)
+        for name in names:
+            key = key * max(self.sizes[name], 1) + of[name]
+        return key
+
+    def _wanted(self, names: tuple[str, ...]) -> Ints:
+        known = np.all([self.logins[name] >= 0 for name in names], axis=0)
+        return np.where(known, self._keys(self.logins, names), -1)
+
+
+def _texts(frame: DataFrame, name: str) -> NDArray[Any]:
+    column = frame["kind" if name == _LABEL else name].astype(object)
+    return (column.where(column.notna(), _ORDINARY) if name == _LABEL else column).to_numpy()
+
+
+def _look(keys: Ints, weights: Floats, wanted: Ints) -> Floats:
+    """Return the sum of the weights of each wanted key, zero for one that is not there."""
+    values, places = np.unique(keys, return_inverse=True)
+    if not len(values):
+        return np.zeros(len(wanted))
+    total = np.bincount(places, weights=weights)
+    at = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+    return np.where(values[at] == wanted, total[at], 0.0)
+
+
 class _Fact:
     """One fact of logins, counted in the past: of the user, of the role, of the tenant."""
 
-    def __init__(self, logins: DataFrame, past: DataFrame, name: str) -> None:
+    def __init__(self, coded: _Coded, name: str) -> None:
         self.name = name
-        known, seen = logins[name], past[past[name].notna()]
-        self.known = known.notna().to_numpy()
-        value = _text(known)
-        self.own = _lookup(seen, ["entity", name], [logins["entity"], value])
-        self.total = _lookup(seen, ["entity"], [logins["entity"]])
-        kinds = seen.drop_duplicates(["entity", name])
-        self.distinct = _lookup(kinds.assign(n=1), ["entity"], [logins["entity"]])
-        self.peers = _lookup(seen, ["role", name], [logins["role"], value])
-        self.of_peers = _lookup(seen, ["role"], [logins["role"]])
-        counts = seen.groupby(name)["n"].sum()
-        self.everyone = value.map(counts).fillna(0).to_numpy(dtype=np.float64)
+        codes, seen = coded.logins[name], coded.past[name] >= 0
+        self.known = codes >= 0
+        self.own = coded.sums("entity", name)
+        self.total = coded.sums("entity", known=name)
+        self.distinct = coded.distinct(name, "entity")
+        self.peers = coded.sums("role", name)
+        self.of_peers = coded.sums("role", known=name)
+        counts = np.bincount(coded.past[name][seen], weights=coded.n[seen], minlength=max(coded.sizes[name], 1))
+        self.everyone = np.where(self.known, counts[codes], 0.0)
         self.all = float(counts.sum())
-        self.unseen = unseen_mass(counts.to_numpy())
+        self.unseen = unseen_mass(counts)
         probability = root_probability(self.everyone, self.all, self.unseen)
         self.tenant = np.where(self.known, probability, np.nan)
 
-    def surprise(self) -> Floats:
-        """Return the log ratio of an attacker's share of the value and the user's back-off probability."""
-        chain = back_off([(self.peers, self.of_peers), (self.own, self.total)], self.tenant, _STRENGTH)
-        usual = np.log(_ATTACKER[self.name]) - np.log(chain[-1])
-        return np.where(self.known, usual, 0.0)
+
+def _change_of_method(coded: _Coded, fact: _Fact) -> Floats:
+    """Return the log ratio of an attacker's share of the login method and the user's.
+
+    How often anyone falls back to another method than the usual one, and how far users differ in that, is learned from
+    the tenant: two hundred logins in one way do not exclude another where everybody has an exception now and then.
+    """
+    users, size = max(coded.sizes["entity"], 1), max(coded.sizes[fact.name], 1)
+    rows = coded.past[fact.name] >= 0
+    keys = coded.past["entity"][rows] * size + coded.past[fact.name][rows]
+    table = np.bincount(keys, weights=coded.n[rows], minlength=users * size).reshape(users, size)
+    total, most = table.sum(axis=1), table.max(axis=1)
+    known = total > 0
+    one, other = share_prior((total - most)[known], total[known]) if known.any() else (1.0, 1.0)
+    at = coded.logins["entity"]
+    change = (total[at] - most[at] + one) / (total[at] + one + other)
+    usual = np.where(fact.own == most[at], 1 - change, change)
+    # Whose habit is not known is expected to have that of the role
+    chain = back_off([(fact.peers, fact.of_peers)], fact.tenant, _STRENGTH)
+    term = np.log(_ATTACKER[fact.name]) - np.log(np.where(known[at], usual, chain[-1]))
+    return np.where(fact.known, term, 0.0)
 
 
-def _text(column: Series[Any], otherwise: str = "\0") -> Series[Any]:
-    """Return the column with a text where it has none, by default one that nobody has."""
-    return column.astype(object).where(column.notna(), otherwise)
+def _address_lift(coded: _Coded, facts: dict[str, _Fact], levels: list[str]) -> Floats:
+    """Return p(address | user) / p(address | attacker), level inside level.
 
-
-def _lookup(frame: DataFrame, keys: list[str], values: list[Series[Any]]) -> Floats:
-    """Return the sum of `n` of the rows that have each combination of values, zero where there is none."""
-    # As a mapping: an index of several levels costs most of a score where the frames are small, as they are of a day
-    sums = frame.groupby(keys[0] if len(keys) == 1 else keys, sort=False)["n"].sum().to_dict()
-    wanted = values[0] if len(values) == 1 else zip(*values, strict=True)
-    return np.fromiter((sums.get(one, 0) for one in wanted), dtype=np.float64, count=len(values[0]))
-
-
-def _address_lift(logins: DataFrame, past: DataFrame, facts: dict[str, _Fact], levels: list[str]) -> Floats:
-    """Return p(address | user) / p(address), level inside level."""
-    lift: Floats = np.ones(len(logins))
+    An attacker's country is the victim's with the share `_NEAR`, else as common as in the tenant. Without the former
+    the usual country would speak for the user by how rare it is among colleagues: most where few people sit.
+    """
+    lift: Floats = np.ones(len(coded.logins["entity"]))
     if not levels:
         return lift
     widest = facts[levels[0]]
@@ -131,21 +207,19 @@ def _address_lift(logins: DataFrame, past: DataFrame, facts: dict[str, _Fact], l
         fact = facts[name]
         total, distinct, tenant = fact.total, fact.distinct, fact.tenant
         if above is not None:
-            total, distinct = above.own, _distinct_inside(logins, past, above.name, name)
+            total, distinct = above.own, coded.distinct(name, "entity", above.name)
             tenant = np.minimum(fact.everyone / np.maximum(above.everyone, 1), 1.0)
         chain.append(Level(fact.own, total, np.where(fact.known, tenant, np.nan), distinct, LEVELS[name]))
         # A level that nobody's addresses are known at does not part the others
         above = fact if fact.all else above
-    return hierarchy_lift(chain, _STRENGTH, np.maximum(peers, 1.0))
+    base = np.maximum(peers, 1.0)
+    lift = hierarchy_lift(chain, _STRENGTH, base)
+    if levels[0] == "country":
+        lift = lift / (_NEAR * hierarchy_lift(chain[:1], _STRENGTH, base) + 1 - _NEAR)
+    return lift
 
 
-def _distinct_inside(logins: DataFrame, past: DataFrame, wider: str, name: str) -> Floats:
-    """Return how many values of a level the user has had inside the login's value of the wider one."""
-    seen = past[past[name].notna()].drop_duplicates(["entity", wider, name]).assign(n=1)
-    return _lookup(seen, ["entity", wider], [logins["entity"], _text(logins[wider])])
-
-
-def _foreignness(past: DataFrame, facts: list[_Fact]) -> Floats:
+def _foreignness(coded: _Coded, facts: list[_Fact]) -> Floats:
     """Return the log ratio of a value being new to the tenant, of those that are new to the user.
 
     Each user counts once for each value: logins from one place come in series, and a series says no more than one.
@@ -153,8 +227,8 @@ def _foreignness(past: DataFrame, facts: list[_Fact]) -> Floats:
     found: Floats = np.zeros(())
     for fact in facts:
         if fact.name in _FOREIGN:
-            pairs = past[past[fact.name].notna()].drop_duplicates(["entity", fact.name])
-            unseen = unseen_mass(pairs.groupby(fact.name).size().to_numpy())
+            pairs, size = coded.pairs(fact.name, "entity")
+            unseen = unseen_mass(np.bincount(pairs % size))
             share = _FOREIGN[fact.name]
             new, old = math.log(share / unseen), math.log((1 - share) / max(1 - unseen, 1 - share))
             term = np.where(fact.everyone == 0, max(new, 0.0), old)
@@ -162,19 +236,20 @@ def _foreignness(past: DataFrame, facts: list[_Fact]) -> Floats:
     return found
 
 
-def _oddness(logins: DataFrame, past: DataFrame, facts: dict[str, _Fact]) -> Floats:
+def _oddness(coded: _Coded, facts: dict[str, _Fact]) -> Floats:
     """Return the log ratio of a network's kind (hosting, VPN ...) for an attacker and for the user's next new network.
 
     A network that the user had before explains its kind. Each user counts once for each network.
     """
     place = "asn" if facts["asn"].all else "ip"
-    kind, seen = _text(logins["kind"], _ORDINARY), past.drop_duplicates(["entity", place, "kind"])
-    seen = seen.assign(kind=_text(seen["kind"], _ORDINARY), n=1)
-    counts = seen.groupby("kind").size()
-    root = root_probability(kind.map(counts).fillna(0), len(seen), unseen_mass(counts.to_numpy()))
-    own = _lookup(seen, ["entity", "kind"], [logins["entity"], kind])
-    usual = predictive(own, _lookup(seen, ["entity"], [logins["entity"]]), root, _STRENGTH)
-    odd = np.where(kind == _ORDINARY, 1 - _ATTACKER["kind"], _ATTACKER["kind"])
+    kinds, size = coded.pairs(_LABEL, "entity", place)
+    users = kinds // size // max(coded.sizes[place], 1)
+    counts = np.bincount(kinds % size, minlength=size)
+    label, entity = coded.logins[_LABEL], coded.logins["entity"]
+    root = root_probability(counts[label], counts.sum(), unseen_mass(counts))
+    own = _look(users * size + kinds % size, np.ones(len(kinds)), entity * size + label)
+    usual = predictive(own, _look(users, np.ones(len(kinds)), entity), root, _STRENGTH)
+    odd = np.where(coded.ordinary, 1 - _ATTACKER["kind"], _ATTACKER["kind"])
     return np.where(facts[place].known & (facts[place].own == 0), np.log(odd) - np.log(usual), 0.0)
 
 

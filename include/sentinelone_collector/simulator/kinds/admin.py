@@ -61,6 +61,7 @@ def _target_user(scene: Scene, data: dict[str, object]) -> None:
     data["byUser"] = data["username"]
     data["username"] = f"contractor-{scene.dice.below(10_000):04d}"
     data["role"] = "Viewer"
+    data["userScope"] = "site" if scene.place.level == "group" else scene.place.level
     data["deactivationPeriodInDays"] = "90"
 
 

@@ -63,7 +63,7 @@ class FirstSeen(Judge):
             if row[fact] is None:
                 continue
             before = day.shares(self.feature, self.days, fact)
-            own = before[before["entity"] == row["entity"]]
+            own = day.shares_of(self.feature, self.days, fact, row["entity"])
             known = own if len(own) else before
             if known.loc[known[fact].notna(), "n"].sum() >= _KNOWN * known["n"].sum():
                 return fact, own, before

@@ -69,9 +69,8 @@ class LoginRisk(Judge):
 
         from sentinelone_collector.detect.anomaly.login_scoring import login_terms
 
-        border = day.number - self.compared
-        recent = people(day.counters.merged(_FEATURE, border, day.number - 1))
-        past = people(day.counters.merged(_FEATURE, day.number - self.days, border - 1))
+        recent = people(day.before(_FEATURE, self.compared))
+        past = people(day.older(_FEATURE, self.days, self.compared))
         known = recent[recent["entity"].isin(set(past["entity"]))]
         if known.empty:
             return self.least

@@ -46,12 +46,13 @@ class Travel(Judge):
         if rows.empty or not wanted:
             return
         before = _placed(day.series(_FEATURE, self.days, sorted(set(rows["entity"]))))
-        for entity, own in rows.groupby("entity"):
-            earlier = [*records(before[before["entity"] == entity]), *records(own)]
-            for row in records(own[own["window"].isin(list(wanted))].sort_values(["first", "value"])):
-                found = self._found(row, earlier)
-                if found is not None:
-                    yield Finding(row["window"], _FEATURE, str(entity), row["value"], found)
+        earlier: dict[str, list[dict[str, Any]]] = {}
+        for row in (*records(before), *records(rows)):
+            earlier.setdefault(str(row["entity"]), []).append(row)
+        for row in records(rows[rows["window"].isin(list(wanted))].sort_values(["entity", "first", "value"])):
+            found = self._found(row, earlier[row["entity"]])
+            if found is not None:
+                yield Finding(row["window"], _FEATURE, row["entity"], row["value"], found)
 
     def _found(self, row: dict[str, Any], earlier: list[dict[str, Any]]) -> Analysis | None:
         from sentinelone_collector.detect.anomaly.statistics import haversine_km, speed_kmh

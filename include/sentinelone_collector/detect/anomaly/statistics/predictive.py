@@ -38,8 +38,9 @@ def unseen_mass(counts: ArrayLike) -> float:
     if total == 0:
         return 1.0
     once, twice = float((seen == 1).sum()), float((seen == 2).sum())  # noqa: PLR2004  # doubletons
-    pairs = (total - 1) * once
-    share = pairs / (pairs + 2 * twice) if pairs + 2 * twice > 0 else 0.0
+    # Where nothing was seen twice the bias-corrected form keeps the mass below one
+    pairs, twice = ((total - 1) * once, twice) if twice else ((total - 1) * max(once - 1, 0.0), 1.0)
+    share = pairs / (pairs + 2 * twice)
     return max(once / total * share, 1 / (total + 1))
 
 
