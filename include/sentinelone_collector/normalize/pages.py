@@ -30,19 +30,25 @@ def page_of(rows: Sequence[AnyRow]) -> Page:
     """
     first = rows[0][2]
     if isinstance(first, Block) and len(set(map(id, map(itemgetter(2), rows)))) == 1:
-        numbers: list[int] = list(map(itemgetter(3), rows))
-        if numbers == list(range(numbers[0], numbers[0] + len(rows))):
-            return _slice(first, numbers[0], len(rows))
+        return _of_block(first, list(map(itemgetter(3), rows)))
     return _Mixture(rows).page()
 
 
-def _slice(block: Block, begin: int, count: int) -> Page:
-    """Return neighbouring rows of a block, without a copy of what they have for themselves."""
-    more = {number - begin: block.more[number] for number in range(begin, begin + count) if number in block.more}
-    columns = {path: column.slice(begin, count) for path, column in block.columns.items()}
-    few = _Few(list(more), [(tuple(each), tuple(each.values())) for each in more.values()])
-    columns |= {path: few.among(path, count) for path in few.paths}
-    return Page(columns, [part[begin : begin + count] for part in block.parts])
+def _of_block(block: Block, numbers: list[int]) -> Page:
+    """Return rows of one block; neighbouring ones without a copy of what they have for themselves."""
+    import pyarrow as pa
+
+    begin, count = numbers[0], len(numbers)
+    if numbers == list(range(begin, begin + count)):
+        columns = {path: column.slice(begin, count) for path, column in block.columns.items()}
+        parts = [part[begin : begin + count] for part in block.parts]
+    else:
+        places = pa.array(numbers, pa.int32())
+        columns = {path: column.take(places) for path, column in block.columns.items()}
+        parts = [list(map(part.__getitem__, numbers)) for part in block.parts]
+    more = [(place, block.more[number]) for place, number in enumerate(numbers) if number in block.more]
+    few = _Few([place for place, _ in more], [(tuple(each), tuple(each.values())) for _, each in more])
+    return Page(columns | {path: few.among(path, count) for path in few.paths}, parts)
 
 
 class _Few:
@@ -64,16 +70,13 @@ class _Few:
 
     def among(self, path: str, count: int) -> Any:
         """Return the values of all rows of the page, null for those that are not of these."""
-        import numpy as np
-        import pyarrow as pa
-
-        array = self.array(path)
         if len(self._where) == count:
-            return array
-        index, absent = np.zeros(count, np.int32), np.ones(count, np.bool_)
-        index[self._where], absent[self._where] = np.arange(len(self._where)), False
-        places: Any = pa.array(index, mask=absent)
-        return array.take(places)
+            return self.array(path)
+        # quicker than to take the values by their places, which Arrow does one list or object after the other
+        values: list[Any] = [None] * count
+        for place, value in zip(self._where, self._values[path], strict=True):
+            values[place] = value
+        return array_of(node_at(path), values)
 
 
 class _Mixture:
@@ -120,7 +123,9 @@ class _Mixture:
         import numpy as np
         import pyarrow as pa
 
-        pieces = [block.columns[path].take(numbers) for block, _, numbers in self._blocks.values()]
+        pieces = [
+            block.columns[path].take(pa.array(numbers, pa.int32())) for block, _, numbers in self._blocks.values()
+        ]
         where = [place for _, theirs, _ in self._blocks.values() for place in theirs]
         if self._alone:
             pieces.append(self._few.array(path).take(self._rank))

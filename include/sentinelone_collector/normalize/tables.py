@@ -148,6 +148,7 @@ class _Own:
         pieces = self._pieces.setdefault(path, [])
         if absent:
             pieces.append(node_at(path).nulls(absent))
+        self._filled[path] = count
 
     def columns(self, count: int) -> dict[str, _Column]:
         import pyarrow as pa
