@@ -85,6 +85,7 @@ def test_both_ways_agree_for_every_type(activity: Callable[..., dict[str, Any]])
         {"newField": "x"},
         {"primaryDescription": None},
         {"primaryDescription": ""},
+        {"primaryDescription": "<br>"},
         {"comments": ["x"]},
     ],
 )

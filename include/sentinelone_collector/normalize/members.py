@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Members", "find_members"]
 
-_QUOTE, _BACKSLASH, _COLON, _COMMA, _BLANK, _OPEN, _CLOSE, _LIST, _NULL, _MINUS, _ZERO, _NINE, _A = b'"\\:, {}[n-09a'
+_QUOTE, _BACKSLASH, _COLON, _COMMA, _BLANK, _OPEN, _CLOSE, _NULL, _MINUS, _ZERO, _NINE, _A = b'"\\:, {}n-09a'
 _MOST_DIGITS: Final = 40
 
 _check = msgspec.json.Decoder(msgspec.Raw).decode  # by all rules of JSON, but no value is made
@@ -218,8 +218,6 @@ class _Search:
         """Return the places of the commas and braces before the members."""
         before = self.keys - 1
         before -= self.bytes[before] == _BLANK
-        found = self.bytes[before]
-        self.sound[self.line[(found != _COMMA) & (found != _OPEN)]] = False
         return before
 
     def _inner(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -233,11 +231,10 @@ class _Search:
         octets, ends, last = self.bytes, self.ends, self.last
         self.sound &= (octets[self.starts] == _OPEN) & (octets[ends - 1] == _CLOSE)
         own, inner = _told(self.begins == _OPEN, last)
-        _, lists = _told(self.begins == _LIST, last)
         behind, after = _told((octets[before - 1] == _CLOSE) & (octets[before] == _COMMA), last)
         closing = np.where(after == 1, before[np.minimum(behind, len(before) - 1)] - 1, ends - 2)
         behind = np.where(after == 1, behind, last)
-        self.sound &= (inner == 1) & (lists == 0) & (after <= 1) & (octets[closing] == _CLOSE) & (own < behind)
+        self.sound &= (inner == 1) & (after <= 1) & (octets[closing] == _CLOSE) & (own < behind)
         return own, behind, closing
 
     def _value_ends(self, before: np.ndarray, own: np.ndarray, behind: np.ndarray, closing: np.ndarray) -> np.ndarray:
@@ -269,7 +266,7 @@ class _Search:
         self.sound[some] = (following[lasts] == upto[some]) & (key_texts[firsts] == begins[some])
 
     def _check_others(self, is_text: np.ndarray, own: np.ndarray, value_ends: np.ndarray) -> None:
-        """Refuse lines with a number that is no integer, or with blanks around a word."""
+        """Refuse lines with a list, a number that is no integer, or blanks around a word."""
         import numpy as np
 
         inner = np.zeros(len(self.values), np.bool_)
