@@ -86,6 +86,7 @@ def test_just_the_expected_rules_hit(hits: dict[str, Any]) -> None:
         "aa-024": 1,
         "aa-030": 5,
         "aa-031": 1,
+        "ub-015": 1,
         "ub-017": 1,
         "ul-003": 1,
         "ul-003-source": 1,

@@ -219,6 +219,7 @@ def test_the_actor_is_blamed_and_not_the_target(new_stage: NewStage) -> None:
         "aa-010": ("mallory@example.com", "victim@example.com"),
         "aa-011": ("mallory@example.com", "victim@example.com"),
         "aa-030": ("own@example.com", "pc5"),
+        "ub-015": ("mallory@example.com", "mallory@example.com"),
     }
 
 

@@ -15,6 +15,7 @@ _LEFT, _TOP, _BOTTOM = 44, 8, 22
 _ROW, _NAME, _END = 24, 190, 70
 _LABELS = 8  # below the columns, at most
 _MOST_ROWS = 15
+_LEAST = 1e-9  # a value below counts as nothing
 _SHOWN = 28  # characters of a name beside a row
 
 
@@ -110,10 +111,10 @@ def _bar(point: Point, x: float, y: float, width: float, height: float) -> Bar:
 
 def _ceiling(most: float) -> float:
     """Return an even number that the scale ends with, or a power of ten times 1, 2 or 5 where there is no whole one."""
-    if most <= 0:
+    if most < _LEAST:
         return 2
     size = 10.0 ** math.floor(math.log10(most))
-    return next(size * part for part in (1, 2, 4, 6, 8, 10) if most <= size * part)
+    return next((size * part for part in (1, 2, 4, 6, 8) if most <= size * part), size * 10)
 
 
 def _apart(labels: Sequence[tuple[float, float, str]]) -> tuple[tuple[float, float, str], ...]:
