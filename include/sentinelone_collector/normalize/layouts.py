@@ -28,7 +28,6 @@ KEPT, OF_DEED, OF_TARGET = 1, 2, 4
 
 _DATA: Final = "data"
 _MOST: Final = 1 << 13  # parts of each sort that are remembered; a megabyte or two for each thousand
-_MOST_LAYOUTS: Final = 1 << 12
 _Part = TypeVar("_Part")
 
 _decode = msgspec.json.Decoder().decode
