@@ -165,5 +165,5 @@ for (const part of document.querySelectorAll("[data-refresh][id]")) {
 
 localTimes();
 
-// Until then a form would be sent by the browser itself, to the page and not to the API.
-document.body.dataset.ready = "";
+// Until all modules listen, console.css lets no button be pressed: a form would be sent to the page and not to the API.
+document.addEventListener("DOMContentLoaded", () => { document.body.dataset.ready = ""; });
