@@ -12,7 +12,8 @@ from sentinelone_collector.addresses import AddressBook, Facts
 from sentinelone_collector.addresses.facts import Address, Edition
 from sentinelone_collector.lake import FolderStorage
 from sentinelone_collector.normalize import Context, decode_record, iter_events, normalize
-from sentinelone_collector.normalize.columns import flat, to_event
+from sentinelone_collector.normalize.blocks import placed
+from sentinelone_collector.normalize.columns import to_event
 from sentinelone_collector.normalize.profile13 import LOST, to_1_3
 from sentinelone_collector.normalize.quick import quick_reader
 from sentinelone_collector.normalize.streams.activities import map_record
@@ -124,8 +125,8 @@ def test_both_ways_of_mapping_agree_for_every_type(activity: Make) -> None:
         [row] = read([line])
         if row is None:
             continue
-        long = flat(map_record(record, text, context))
-        assert tuple(part[row[3]] for part in row[2].parts) == long[4]
+        [long] = placed([map_record(record, text, context)])
+        assert [part[row[3]] for part in row[2].parts] == [part for (part,) in long[2].parts]
         builder = TableBuilder()
         builder.add([row, long])
         quick, slow = iter_events(builder.table())

@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinelone_collector.normalize.columns import FlatRow
+from sentinelone_collector.normalize.blocks import Block, PlacedRow
 from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
 
 TIMES = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 5)), max_size=60)
 
 
-def _row(key: tuple[int, int], number: int = 0) -> FlatRow:
-    return key[0], str(key[1]), ("number",), (number,), ()
+BLOCK = Block({}, [])
+
+
+def _row(key: tuple[int, int], number: int = 0) -> PlacedRow:
+    return key[0], str(key[1]), BLOCK, number
 
 
 def _keys(batches: Any) -> list[tuple[int, int]]:
@@ -51,7 +54,7 @@ def test_merging_sorts_any_order_and_keeps_equal_keys_in_order(
 ) -> None:
     lines = [json.dumps([*key, number]).encode() for number, key in enumerate(keys)]
 
-    def to_row(line: bytes) -> FlatRow:
+    def to_row(line: bytes) -> PlacedRow:
         time, uid, number = json.loads(line)
         return _row((time, uid), number)
 
@@ -62,7 +65,7 @@ def test_merging_sorts_any_order_and_keeps_equal_keys_in_order(
     )
     assert _keys(batches) == sorted(keys)
     assert all(len(found) == batch for found in batches[:-1])
-    numbers = [number for found in batches for *_, (number,), _ in found]
+    numbers = [number for found in batches for *_, number in found]
     assert numbers == sorted(range(len(keys)), key=lambda number: keys[number])
 
 

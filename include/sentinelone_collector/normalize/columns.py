@@ -6,7 +6,7 @@ dicts, or of tuples with all attributes in the order of the schema.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from sentinelone_collector.normalize.schema import declared, json_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["JOINED", "FlatRow", "Row", "events_with_ids", "flat", "iter_events", "to_event"]
+__all__ = ["JOINED", "Row", "events_with_ids", "iter_events", "to_event"]
 
 JOINED: Final = "observables"
 """The attribute whose lists add up: those of a row's parts in their order, then its own."""
@@ -46,15 +46,6 @@ class Row(dict[str, Any]):
         if joined:
             merged[JOINED] = joined
         return merged
-
-
-FlatRow = tuple[int, str, tuple[str, ...], Sequence[Any], tuple[Mapping[str, Any], ...]]
-"""A row on its way to a table: time, uid, the paths of its own attributes, their values, and its parts."""
-
-
-def flat(row: Row) -> FlatRow:
-    """Return a row as it is sorted and becomes columns."""
-    return row["time"], row["metadata.uid"], tuple(row), tuple(row.values()), row.parts
 
 
 def to_event(row: Mapping[str, Any]) -> dict[str, Any]:

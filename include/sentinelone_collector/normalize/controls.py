@@ -12,7 +12,17 @@ from sentinelone_collector.normalize.findings import file, put
 from sentinelone_collector.normalize.ocsf import caption, observable
 from sentinelone_collector.normalize.values import ips, number, text
 
-__all__ = ["connection", "peripheral"]
+__all__ = ["CONNECTION_READS", "PERIPHERAL_READS", "connection", "peripheral"]
+
+PERIPHERAL_READS: Final = (
+    *("deviceclass", "deviceid", "devicename", "eventtype", "lastloggedinusername", "productid", "productname"),
+    *("ruleid", "rulename", "serialnumber", "uid", "vendorid", "vendorname"),
+)
+CONNECTION_READS: Final = (
+    *("direction", "ipaddress", "localhost", "localport", "numberofevents", "processid", "processname", "protocol"),
+    *("remotehost", "remoteport", "reporteddirection", "reportedlocalhost", "reportedlocalport", "reportedprotocol"),
+    *("reportedremotehost", "reportedremoteport", "ruleid", "rulename"),
+)
 
 _PORT_BITS = 16
 _DIRECTIONS = {"inbound": 1, "in": 1, "outbound": 2, "out": 2}

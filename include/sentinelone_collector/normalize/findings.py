@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.files import present
@@ -13,7 +13,37 @@ from sentinelone_collector.normalize.ocsf import OTHER, Observable, caption, obs
 from sentinelone_collector.normalize.shapes import Fields
 from sentinelone_collector.normalize.values import email, epoch_ms, ips, number, text
 
-__all__ = ["Finding", "alert", "file", "hash_kind", "incident", "put", "threat"]
+__all__ = [
+    "ALERT_READS",
+    "INCIDENT_READS",
+    "THREAT_READS",
+    "Finding",
+    "alert",
+    "file",
+    "hash_kind",
+    "incident",
+    "put",
+    "threat",
+]
+
+# Which fields the functions below read; `.x` is a field of the record itself, the others stand in `data`.
+_PROCESS_READS = ("name", "commandline", "pid", "key", "username", "md5", "sha1", "sha256", "starttime")
+ALERT_READS: Final = (
+    *(".threatId", "alertid", "detectedat", "ruledescription", "ruleid", "rulename", "severity"),
+    *(prefix + name for prefix in ("sourceprocess", "sourceparentprocess") for name in _PROCESS_READS),
+    *("sourceprocessfilepath", "sourceparentprocesspath", "tgtfilepath", "tgtfilehashsha1", "tgtfilehashsha256"),
+    *("srcip", "srcport", "dstip", "dstport", "dnsrequest", "loginsusername", "loginaccountdomain"),
+)
+THREAT_READS: Final = (
+    *(".primaryDescription", ".threatId", "confidencelevel", "filecontenthash", "filedisplayname", "filepath"),
+    *("newanalystverdicttitle", "newconfidencelevel", "newincidentstatustitle", "newstatus", "threatclassification"),
+    "threatname",
+)
+INCIDENT_READS: Final = (
+    *(".primaryDescription", ".threatId", "alertid", "alertname", "analystverdict", "assignee", "incidentid"),
+    *("incidentname", "name", "newanalystverdict", "newassignee", "newseverity", "newstatus", "severity", "status"),
+    *("threatid", "threatname", "title"),
+)
 
 _SEVERITIES = {"INFO": 1, "LOW": 2, "MEDIUM": 3, "HIGH": 4, "CRITICAL": 5}
 _INCIDENTS = {"new": 1, "unresolved": 1, "in progress": 2, "in_progress": 2, "resolved": 4}

@@ -11,20 +11,21 @@ import msgspec
 from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.normalize.activity_record import ATTRIBUTES
 from sentinelone_collector.normalize.parts import TARGET_READS, Deed, Plan, deed_of, plan_of, target_of
-from sentinelone_collector.normalize.shapes import Declared
+from sentinelone_collector.normalize.shapes import Declared, Fields
 from sentinelone_collector.normalize.table import routes
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["KEPT", "OF_DEED", "OF_TARGET", "REQUIRED", "Layouts", "Reading", "known_layouts"]
+__all__ = ["ALONE", "KEPT", "OF_DEED", "OF_TARGET", "REQUIRED", "Layouts", "Reading", "known_layouts"]
 
 _TYPE: Final = "activityType"
 REQUIRED: Final = (_TYPE, "id", "accountId", "createdAt", "primaryDescription")
 """Fields that every regular activity has, and that have a place in its event."""
 
-KEPT, OF_DEED, OF_TARGET = 1, 2, 4
-"""What a member is for, as bits: it is kept as it is; it tells who did what; it tells of the endpoint."""
+KEPT, OF_DEED, OF_TARGET, ALONE = 1, 2, 4, 8
+"""What a member is for, as bits: it is kept as it is; it tells who did what; it tells of the endpoint; it tells what is
+said of this activity alone."""
 
 _DATA: Final = "data"
 _MOST: Final = 1 << 13  # parts of each sort that are remembered; a megabyte or two for each thousand
@@ -84,10 +85,12 @@ class Reading:
         self._addresses = addresses
         self._deed, self._target = layout.picked(plan.deed_reads), layout.picked(TARGET_READS)
         self._deed_names = _declared(plan.deed_reads)
+        self._alone, self._alone_names = layout.picked(plan.one_off_reads), _declared(plan.one_off_reads)
         self.uses = np.zeros(len(layout.names), np.uint8)
         self.uses[[place for name, place in layout.own.items() if name not in REQUIRED]] |= KEPT
         self.uses[[place for place, _ in self._deed]] |= OF_DEED
         self.uses[[place for place, _ in self._target]] |= OF_TARGET
+        self.uses[[place for place, _ in self._alone]] |= ALONE
 
     def deed(self, text: str) -> Deed:
         """Return who did what by the JSON texts of the values that tell it, joined by commas."""
@@ -97,6 +100,10 @@ class Reading:
     def target(self, text: str) -> Mapping[str, Any]:
         """Return the endpoint by the JSON texts of the values that tell of it, joined by commas."""
         return self.targets.keep(text, target_of(*_fields(self._target, _TARGET_NAMES, text)))
+
+    def alone(self, text: str) -> tuple[Fields, Fields]:
+        """Return the fields that tell of one activity alone by the JSON texts of their values, joined by commas."""
+        return _fields(self._alone, self._alone_names, text)
 
 
 _Names = tuple[frozenset[str], frozenset[str]]

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from sentinelone_collector.normalize.activity import SCOPE_READS, Activity, first, organisation, transition
 from sentinelone_collector.normalize.actors import ACTOR_READS, AGENT, CONSOLE, user
 from sentinelone_collector.normalize.columns import JOINED, Row
-from sentinelone_collector.normalize.controls import connection, peripheral
+from sentinelone_collector.normalize.controls import CONNECTION_READS, PERIPHERAL_READS, connection, peripheral
 from sentinelone_collector.normalize.entities import ENTITIES, entity_reads, resource, resource_reads
-from sentinelone_collector.normalize.findings import Finding, alert, hash_kind, incident, put, threat
+from sentinelone_collector.normalize.findings import (
+    ALERT_READS,
+    INCIDENT_READS,
+    THREAT_READS,
+    Finding,
+    alert,
+    hash_kind,
+    incident,
+    put,
+    threat,
+)
 from sentinelone_collector.normalize.ocsf import MACHINES, SYSTEMS, Observable, caption, observable
 from sentinelone_collector.normalize.record import VENDOR
-from sentinelone_collector.normalize.shapes import Fields, Folded
+from sentinelone_collector.normalize.shapes import Fields
 from sentinelone_collector.normalize.table import Route
 from sentinelone_collector.normalize.values import email, ips, text
 
-__all__ = ["DEVICE_READS", "OBJECTS", "ONE_OFF", "Activity", "actor_role", "device", "endpoint", "one_off", "reads"]
+__all__ = [
+    "DEVICE_READS",
+    "OBJECTS",
+    "ONE_OFF",
+    "Activity",
+    "actor_role",
+    "device",
+    "endpoint",
+    "one_off",
+    "one_off_reads",
+    "reads",
+]
 
 _WITH_ENDPOINT: Final = frozenset({3001, 3002, 3004, 3005, 6003})  # classes that have a src_endpoint
 _API_ACTIVITY: Final = 6003
@@ -31,9 +52,14 @@ DEVICE_READS: Final = (
     *("origagentmachinetype", "origagentname", "origagentosfamily", "origagentosname", "origagentosrevision"),
     *("origagentuuid", "origagentversion", "agentipv4"),
 )
-ONE_OFF: Final = frozenset(
-    {"alert", "connection", "incident", "peripheral", "remediation", "threat"}
-)  # objects that tell of one activity alone
+ONE_OFF: Final[Mapping[str, tuple[str, ...]]] = {
+    "alert": ALERT_READS,
+    "connection": CONNECTION_READS,
+    "incident": INCIDENT_READS,
+    "peripheral": PERIPHERAL_READS,
+    "remediation": (".threatId", "filecontenthash", "filedisplayname", "globalstatus"),
+    "threat": THREAT_READS,
+}  # objects that tell of one activity alone
 _TARGET_READS: Final = ("email", "fullname", "recoveryemail", "role", *SCOPE_READS)
 _READS: Mapping[str, tuple[str, ...]] = {
     "event": (),
@@ -274,12 +300,14 @@ def _own(route: Route) -> tuple[str, ...]:
     return resource_reads(route) if route.object == "resource" else _READS.get(route.object, ())
 
 
-def one_off(route: Route, row: Row, record: Fields, data: Mapping[str, Any]) -> bool:
-    """Write into an activity's own row what its object tells of it alone; return whether its object is such a one."""
-    if route.object not in ONE_OFF:
-        return False
+def one_off_reads(route: Route) -> tuple[str, ...]:
+    """Return the fields that an object is written from which tells of one activity alone; none for any other object."""
+    return (*ONE_OFF[route.object], *route.change) if route.object in ONE_OFF else ()
+
+
+def one_off(route: Route, row: Row, record: Fields, data: Fields) -> None:
+    """Write into an activity's own row what its object tells of it alone; `data` has folded keys."""
     seen: list[Observable] = []
-    OBJECTS[route.object](Activity(row, record, Folded(data), seen, route))
+    OBJECTS[route.object](Activity(row, record, data, seen, route))
     if seen:
         row[JOINED] = seen
-    return True

@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from sentinelone_collector.normalize.blocks import AnyRow
+from sentinelone_collector.normalize.blocks import PlacedRow
 
 __all__ = ["BATCH", "Unsorted", "in_order", "merged"]
 
@@ -34,14 +34,14 @@ _key = itemgetter(0, 1)
 
 
 def in_order(
-    rows: Iterable[AnyRow], *, batch: int = BATCH, look_ahead: int = _LOOK_AHEAD, most_held: int = _MOST_HELD
-) -> Iterator[list[AnyRow]]:
+    rows: Iterable[PlacedRow], *, batch: int = BATCH, look_ahead: int = _LOOK_AHEAD, most_held: int = _MOST_HELD
+) -> Iterator[list[PlacedRow]]:
     """Yield nearly sorted rows sorted, in lists of some `batch` rows; raise `Unsorted` where a row comes too late.
 
     Rows of one millisecond come in any order, so a millisecond is held back until it is complete.
     """
     rows = iter(rows)
-    held: list[AnyRow] = []
+    held: list[PlacedRow] = []
     last = (0, "")
     while fresh := list(islice(rows, batch)):
         held += fresh
@@ -62,12 +62,12 @@ def in_order(
 
 def merged(
     lines: Iterable[bytes],
-    to_rows: Callable[[Sequence[bytes]], Sequence[AnyRow]],
+    to_rows: Callable[[Sequence[bytes]], Sequence[PlacedRow]],
     folder: Path,
     *,
     batch: int = BATCH,
     run: int = _RUN,
-) -> Iterator[list[AnyRow]]:
+) -> Iterator[list[PlacedRow]]:
     """Yield the rows of lines in any order sorted, in lists of `batch`, through sorted runs of lines in a folder.
 
     Only one run is in memory at a time; each line is mapped twice.
@@ -84,12 +84,12 @@ def merged(
         yield ready
 
 
-def _rows(path: Path, to_rows: Callable[[Sequence[bytes]], Sequence[AnyRow]]) -> Iterator[AnyRow]:
+def _rows(path: Path, to_rows: Callable[[Sequence[bytes]], Sequence[PlacedRow]]) -> Iterator[PlacedRow]:
     with path.open("rb") as file:
         yield from _mapped((line[:-1] for line in file), to_rows)
 
 
-def _mapped(lines: Iterable[bytes], to_rows: Callable[[Sequence[bytes]], Sequence[AnyRow]]) -> Iterator[AnyRow]:
+def _mapped(lines: Iterable[bytes], to_rows: Callable[[Sequence[bytes]], Sequence[PlacedRow]]) -> Iterator[PlacedRow]:
     lines = iter(lines)
     while some := list(islice(lines, _AT_ONCE)):
         yield from to_rows(some)

@@ -29,6 +29,7 @@ from sentinelone_collector.normalize.objects import (
     actor_role,
     device,
     endpoint,
+    one_off_reads,
     reads,
 )
 from sentinelone_collector.normalize.ocsf import Observable
@@ -105,12 +106,13 @@ def _attributes(names: tuple[str, ...]) -> Callable[[ActivityRecord], tuple[Any,
 class Plan:
     """How the activities of one route are read whose `data` has fields with the same names."""
 
-    __slots__ = ("deed_reads", "deeds", "one_off", "route", "secrets", "targets", "unique")
+    __slots__ = ("deed_reads", "deeds", "one_off", "one_off_reads", "route", "secrets", "targets", "unique")
 
     def __init__(self, route: Route, data: tuple[str, ...]) -> None:
         shape = shape_of(data)
         self.route = route
         self.one_off = route.object in ONE_OFF
+        self.one_off_reads = frozenset(one_off_reads(route))
         self.unique = shape.unique
         self.secrets = bool(shape.secrets)
         code = () if route.named else (_CODE,)

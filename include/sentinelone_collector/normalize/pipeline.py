@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.errors import LakeError, RecordError
 from sentinelone_collector.lake import Storage, object_key, sha256_of
-from sentinelone_collector.normalize.blocks import AnyRow, Block, PlacedRow
-from sentinelone_collector.normalize.columns import FlatRow, flat
+from sentinelone_collector.normalize.blocks import PlacedRow, placed
+from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
 from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_lines
 from sentinelone_collector.normalize.record import Context, decode_record
@@ -114,40 +114,42 @@ class _Work:
         with QuarantineFile(self.quarantine_file) as quarantine:
             if sort_on_disk:
                 good = chain.from_iterable(lines for lines, _ in self._mapped(quarantine))
-                batches = merged(good, self._rows, self.folder)
+                batches = merged(good, lambda some: self._rows(some)[0], self.folder)
             else:
                 batches = in_order(chain.from_iterable(rows for _, rows in self._mapped(quarantine)))
             self._write_groups(batches)
         self.quarantined = quarantine.records
 
-    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[list[bytes], list[AnyRow]]]:
-        """Yield lines and their rows, some at a time; a line that can't have a row goes to quarantine alone."""
+    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[list[bytes], list[PlacedRow]]]:
+        """Yield lines and their rows, some at a time; lines that can't have a row go to quarantine."""
         for lines in _cut(raw_lines(self.raw, self.name), _AT_ONCE):
-            try:
-                yield lines, self._rows(lines)
-            except RecordError:
-                good, rows = [], []
-                for line in lines:
-                    try:
-                        rows += self._rows([line])
-                    except RecordError as error:
-                        quarantine.add(line, str(error))
-                    else:
-                        good.append(line)
-                yield good, rows
+            rows, bad = self._rows(lines)
+            for number, error in bad.items():
+                quarantine.add(lines[number], error)
+            yield [line for number, line in enumerate(lines) if number not in bad] if bad else lines, rows
 
-    def _rows(self, lines: Sequence[bytes]) -> list[AnyRow]:
-        """Return the rows of lines; raise `RecordError` where one can't have any."""
-        if self.quick is None:
-            return list(map(self._long_way, lines))
-        quick = self.quick(lines)
-        return [self._long_way(line) if row is None else row for line, row in zip(lines, quick, strict=True)]
+    def _rows(self, lines: Sequence[bytes]) -> tuple[list[PlacedRow], Mapping[int, str]]:
+        """Return the rows of lines, and by number what is wrong with those that can't have one."""
+        found: list[PlacedRow | None] = [None] * len(lines) if self.quick is None else self.quick(lines)
+        numbers, rows, bad = [], [], {}
+        for number, line in enumerate(lines):
+            if found[number] is None:
+                try:
+                    rows.append(self._long_way(line))
+                except RecordError as error:
+                    bad[number] = str(error)
+                else:
+                    numbers.append(number)
+        for number, row in zip(numbers, placed(rows), strict=True):
+            found[number] = row
+        return [row for row in found if row is not None], bad
 
-    def _long_way(self, line: bytes) -> FlatRow:
+    def _long_way(self, line: bytes) -> Row:
         text, record = decode_record(line)
-        return flat(self.stream.map_record(record, text, self.context))
+        row: Row = self.stream.map_record(record, text, self.context)
+        return row
 
-    def _write_groups(self, batches: Iterable[list[AnyRow]]) -> None:
+    def _write_groups(self, batches: Iterable[list[PlacedRow]]) -> None:
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(self.events_file, encoded_schema(), **_parquet_settings()) as writer:
@@ -165,12 +167,12 @@ class _Work:
         writer.write_table(group.encoded_table(), row_group_size=_ROW_GROUP)
         self.events += group.rows
 
-    def _count_unknown(self, rows: list[AnyRow]) -> None:
-        for row in rows:
-            if isinstance(row[2], Block):
-                continue  # their types are in the table
-            *_, parts = row
-            if parts and UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
+    def _count_unknown(self, rows: list[PlacedRow]) -> None:
+        for _, _, block, number in rows:
+            if block.listed or not block.parts:
+                continue
+            parts = [layer[number] for layer in block.parts]
+            if UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
                 self.unknown[next((part[_CODE] for part in parts if _CODE in part), "none")] += 1
 
 

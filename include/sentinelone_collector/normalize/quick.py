@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from sentinelone_collector.addresses import AddressBook
-from sentinelone_collector.normalize.activity_record import ActivityRecord
-from sentinelone_collector.normalize.blocks import Block, PlacedRow
+from sentinelone_collector.normalize.blocks import Block, PlacedRow, scattered
 from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.layouts import (
+    ALONE,
     KEPT,
     OF_DEED,
     OF_TARGET,
@@ -44,7 +44,6 @@ _END: Final = r"[!#-%(-;=-\[\]-~]"
 _CLEAN: Final = rf"""^{_END}([^<&'"\\]*{_END})?$"""
 _QUOTE: Final = ord('"')
 _decode_text = msgspec.json.Decoder(str).decode
-_decode_record = msgspec.json.Decoder(ActivityRecord).decode
 
 
 def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[PlacedRow | None]]:
@@ -60,10 +59,11 @@ def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[PlacedRow
         if not count:
             return [None] * len(lines)
         ids = found.text(_ID)
-        uids = context.uids(ids.to_pylist())
+        names = ids.to_pylist()
+        uids = context.uids(names)
         uses = found.uses()
-        parts, more = _one_offs(found, _parts(found, uses), context.addresses)
-        block = Block(_columns(found, uses, uids, ids, context.stream), parts, more)
+        parts, more = _one_offs(found, uses, names, _parts(found, uses), context.addresses)
+        block = Block(_columns(found, uses, uids, ids, context.stream) | scattered(more, count), parts, listed=True)
         placed = zip(found.times.tolist(), uids, repeat(block), range(count), strict=False)
         if count == len(lines):
             return list(placed)
@@ -197,7 +197,7 @@ def _parts(found: _Activities, uses: np.ndarray) -> tuple[Sequence[Mapping[str, 
     return bases, attributes, targets, seen_last
 
 
-def _columns(found: _Activities, uses: np.ndarray, uids: list[str], ids: Any, stream: str) -> Mapping[str, Any]:
+def _columns(found: _Activities, uses: np.ndarray, uids: list[str], ids: Any, stream: str) -> dict[str, Any]:
     """Return what each row has for itself."""
     import numpy as np
     import pyarrow as pa
@@ -220,7 +220,11 @@ def _columns(found: _Activities, uses: np.ndarray, uids: list[str], ids: Any, st
 
 
 def _one_offs(
-    found: _Activities, parts: tuple[Sequence[Mapping[str, Any]], ...], addresses: AddressBook | None
+    found: _Activities,
+    uses: np.ndarray,
+    ids: Sequence[str],
+    parts: tuple[Sequence[Mapping[str, Any]], ...],
+    addresses: AddressBook | None,
 ) -> tuple[Sequence[Sequence[Mapping[str, Any]]], Mapping[int, Mapping[str, Any]]]:
     """Return the parts, and by number what the objects of some activities tell of these alone.
 
@@ -228,23 +232,22 @@ def _one_offs(
     """
     import numpy as np
 
-    members = found.members
     more: dict[int, Row] = {}
-    alone = np.flatnonzero(found.known.one_off()[found.numbers])
-    if not len(alone):
+    alone = np.flatnonzero(found.known.one_off()[found.numbers]).tolist()
+    if not alone:
         return parts, more
-    spans = members.starts[alone].tolist(), members.ends[alone].tolist()
-    for number, reading, start, end in zip(alone.tolist(), found.numbers[alone].tolist(), *spans, strict=True):
-        record = _decode_record(members.text[start:end])
+    members = found.members
+    texts = members.joined(np.flatnonzero(uses & ALONE), members.values, members.value_ends).to_pylist()
+    changed = [list(part) for part in parts]
+    for number in alone:
+        reading = found.known.readings[found.numbers[number]]
         row = Row()
-        row["metadata.original_event_uid"] = record.id  # it may be asked for, and is a column already
+        row["metadata.original_event_uid"] = ids[number]  # it may be asked for, and is a column already
         row.parts = tuple(part[number] for part in parts)
-        one_off(found.known.readings[reading].plan.route, row, record, record.data)
+        one_off(reading.plan.route, row, *reading.alone(texts[number]))
         locate_source(row, addresses)
         del row["metadata.original_event_uid"]
         more[number] = row
-    changed = [list(part) for part in parts]
-    for number, row in more.items():
         for part, mapping in zip(changed, row.parts, strict=True):
             part[number] = mapping
     return changed, more

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sentinelone_collector.normalize.blocks import AnyRow
-from sentinelone_collector.normalize.columns import JOINED, Row, flat
+from sentinelone_collector.normalize.blocks import PlacedRow, placed
+from sentinelone_collector.normalize.columns import JOINED, Row
+from sentinelone_collector.normalize.grouping import gathered, members, places
 from sentinelone_collector.normalize.nodes import Node, array_of, encoded, encoded_nodes, node_at, nodes, struct_of
-from sentinelone_collector.normalize.pages import gathered, members, page_of, places
+from sentinelone_collector.normalize.pages import page_of
 from sentinelone_collector.normalize.schema import encoded_schema, event_schema
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = ["TableBuilder", "to_table"]
 def to_table(rows: Sequence[Row]) -> pa.Table:
     """Return the rows as a table of the event schema; raise `ValueError` for an attribute that it does not declare."""
     builder = TableBuilder()
-    builder.add([flat(row) for row in rows])
+    builder.add(placed(rows))
     return builder.table()
 
 
@@ -36,8 +37,8 @@ class TableBuilder:
         self._shared: list[_Shared] = []
         self.rows = 0
 
-    def add(self, rows: Sequence[AnyRow]) -> None:
-        """Take a batch of rows, each with as many parts; raise `ValueError` for an attribute unknown to the schema.
+    def add(self, rows: Sequence[PlacedRow]) -> None:
+        """Take a batch of rows, each with as many parts.
 
         Where batches end the chunks of the table's columns end, which a Parquet writer's pages follow: the bytes of a
         file tell in what batches its rows came.

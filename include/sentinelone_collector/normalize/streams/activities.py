@@ -36,7 +36,8 @@ def map_record(record: ActivityRecord | Mapping[str, Any], raw: str, context: Co
     row = Row()
     stamp_values(row, raw, context, created=activity.created_at, uid=activity.id, account=activity.account_id)
     row.parts = plan.parts(activity, data, context.addresses)
-    if one_off(route, row, activity, data):
+    if plan.one_off:
+        one_off(route, row, activity, Folded(data))
         locate_source(row, context.addresses)
     row["message"] = _message(activity, route)
     row["unmapped"] = activity.unmapped(plain=not plan.secrets and is_flat(raw))
