@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sentinelone_collector.errors import RecordError
 from sentinelone_collector.normalize import Context, decode_record, iter_events
 from sentinelone_collector.normalize.blocks import PlacedRow, placed
+from sentinelone_collector.normalize.layouts import Layouts
 from sentinelone_collector.normalize.quick import quick_reader
 from sentinelone_collector.normalize.streams.activities import map_record
 from sentinelone_collector.normalize.table import routes
@@ -133,6 +134,17 @@ def test_broken_text_goes_the_long_way(activity: Callable[..., dict[str, Any]]) 
     line = msgspec.json.encode(activity(27, {"username": "anna"}))
     assert read(line.replace(b"anna", b"\xc3\x28")) is None
     assert read(line.replace(b"anna", rb"\ud800")) is None
+
+
+def test_endless_layouts_are_forgotten(activity: Callable[..., dict[str, Any]]) -> None:
+    layouts = Layouts(None, most=8)
+    quick = quick_reader(CONTEXT, layouts)
+    lines = [msgspec.json.encode(activity(27, {"username": "anna", f"field{number}": 7})) for number in range(60)]
+    for begin in range(0, 60, 3):
+        for line, row in zip(lines[begin : begin + 3], quick(lines[begin : begin + 3]), strict=True):
+            assert row is not None
+            assert _event(row) == _event(_long_way(line))
+        assert len(layouts.readings) < 12
 
 
 VALUES = st.one_of(

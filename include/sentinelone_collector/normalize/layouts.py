@@ -29,6 +29,7 @@ said of this activity alone."""
 
 _DATA: Final = "data"
 _MOST: Final = 1 << 13  # parts of each sort that are remembered; a megabyte or two for each thousand
+_MOST_LAYOUTS: Final = 1 << 12  # consoles send some hundred
 _Part = TypeVar("_Part")
 
 _decode = msgspec.json.Decoder().decode
@@ -125,10 +126,17 @@ def _fields(picked: tuple[tuple[int, str], ...], names: _Names, text: str) -> tu
 
 
 class Layouts:
-    """The layouts and readings that are known, by number; -1 stands for those of activities that are not regular."""
+    """The layouts and readings that are known, by number; -1 stands for those of activities that are not regular.
 
-    def __init__(self, addresses: AddressBook | None) -> None:
+    Numbers hold until `layouts` is asked for the next time: when there are `most`, all are forgotten then.
+    """
+
+    def __init__(self, addresses: AddressBook | None, most: int = _MOST_LAYOUTS) -> None:
         self._addresses = addresses
+        self._most = most
+        self._forget()
+
+    def _forget(self) -> None:
         self._layouts: list[_Layout] = []
         self._layout_numbers: dict[tuple[str, int, int], int] = {}
         self._reading_numbers: dict[tuple[int, str], int] = {}
@@ -181,6 +189,8 @@ class Layouts:
         """
         import numpy as np
 
+        if max(len(self._layout_numbers), len(self._reading_numbers)) > self._most:
+            self._forget()
         found = map(self._layout_numbers.get, keys)
         numbers = [self._new_layout(key) if one is None else one for one, key in zip(found, keys, strict=True)]
         return np.array(numbers, np.int64)

@@ -46,15 +46,17 @@ _QUOTE: Final = ord('"')
 _decode_text = msgspec.json.Decoder(str).decode
 
 
-def quick_reader(context: Context) -> Callable[[Sequence[bytes]], list[PlacedRow | None]]:
+def quick_reader(context: Context, known: Layouts | None = None) -> Callable[[Sequence[bytes]], list[PlacedRow | None]]:
     """Return a function that turns raw lines into the rows of those that are regular activities, None for any other.
 
     An activity is regular if it has documented fields only and no nested ones but `data`; if its type is in the table;
     if id, account, time and description are texts as the API documents them; and if no field's name speaks of a secret.
+    What is known about them is that of this process, where not given.
     """
+    layouts = known_layouts(context.addresses) if known is None else known
 
     def read(lines: Sequence[bytes]) -> list[PlacedRow | None]:
-        found = _regular(find_members(lines), known_layouts(context.addresses))
+        found = _regular(find_members(lines), layouts)
         count = len(found.times)
         if not count:
             return [None] * len(lines)
