@@ -12,7 +12,7 @@ from sentinelone_collector.addresses import AddressBook, Facts
 from sentinelone_collector.addresses.facts import Address, Edition
 from sentinelone_collector.lake import FolderStorage
 from sentinelone_collector.normalize import Context, decode_record, iter_events, normalize
-from sentinelone_collector.normalize.blocks import placed
+from sentinelone_collector.normalize.blocks import PlacedRow, placed
 from sentinelone_collector.normalize.columns import to_event
 from sentinelone_collector.normalize.profile13 import LOST, to_1_3
 from sentinelone_collector.normalize.quick import quick_reader
@@ -116,23 +116,25 @@ def test_of_an_unknown_address_nothing_is_said(activity: Make, address: str) -> 
 
 def test_both_ways_of_mapping_agree_for_every_type(activity: Make) -> None:
     context = Context(CONSOLE, STREAM, _book())
-    read = quick_reader(context)
-    located = 0
-    for kind in routes():
-        data = {"username": "anna@example.com", "ipAddress": HOME, "computerName": "pc-7", "newValue": True}
-        line = msgspec.json.encode(activity(kind, data, agentId="7"))
-        text, record = decode_record(line)
-        [row] = read([line])
-        if row is None:
-            continue
-        [long] = placed([map_record(record, text, context)])
-        assert [part[row[3]] for part in row[2].parts] == [part for (part,) in long[2].parts]
+    data = {"username": "anna@example.com", "ipAddress": HOME, "computerName": "pc-7", "newValue": True}
+    lines = [msgspec.json.encode(activity(kind, data, agentId="7")) for kind in routes()]
+    rows = quick_reader(context)(lines)
+    quick = [row for row in rows if row is not None]
+    known = [decode_record(line) for line, row in zip(lines, rows, strict=True) if row is not None]
+    slow = placed([map_record(record, text, context) for text, record in known])
+    assert [_parts(row) for row in quick] == [_parts(row) for row in slow]
+    events = []
+    for found in (quick, slow):
         builder = TableBuilder()
-        builder.add([row, long])
-        quick, slow = iter_events(builder.table())
-        assert quick == slow
-        located += "location" in quick.get("src_endpoint", {})
-    assert located > 100
+        builder.add(found)
+        events.append(list(iter_events(builder.table())))
+    assert events[0] == events[1]
+    assert sum("location" in event.get("src_endpoint", {}) for event in events[0]) > 100
+
+
+def _parts(row: PlacedRow) -> list[Any]:
+    _, _, block, number = row
+    return [part[number] for part in block.parts]
 
 
 def test_the_source_of_blocked_traffic_is_located(
