@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from sentinelone_collector.detect.anomaly.analysis import Analysis, Expected
+from sentinelone_collector.detect.anomaly.firsts import Budgeted, Firsts
 from sentinelone_collector.detect.anomaly.grounds import grounds
-from sentinelone_collector.detect.anomaly.judge import Day, Finding, Judge, records
+from sentinelone_collector.detect.anomaly.judge import Day, Finding, records
 from sentinelone_collector.detect.anomaly.words import did, listed, named, number
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class FirstSeen(Judge):
-    """A fact's value unseen for the entity in `days` days, whose share among peers of the role is at most `peers`.
+class FirstSeen(Budgeted):
+    """A fact's value unseen for the entity in `days` days, whose share among peers is above `over`, at most `peers`.
+
+    Peers are the others of the role. Without `over` the share may be nought.
 
     `value` names facts: the first that the event has, and half of the user's baseline too, is judged, so that a newly
     installed address database makes nothing new. `strength` is how many events the tenant's share of a value counts
@@ -37,6 +40,7 @@ class FirstSeen(Judge):
     feature: str
     value: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
     peers: Annotated[float, Field(gt=0, le=1)] = 1.0
+    over: Annotated[float, Field(ge=0, lt=1)] | None = None
     strength: Annotated[float, Field(gt=0)] = 5.0
 
     @property
@@ -49,13 +53,21 @@ class FirstSeen(Judge):
         rows = day.rows(self.feature)
         if rows.empty or day.before(self.feature, self.days).empty:
             return
+        said: dict[tuple[Any, ...], Analysis | None] = {}
         for row in records(rows):
-            chosen = self._fact(day, row)
-            if chosen is None or (chosen[1][chosen[0]] == row[chosen[0]]).any():
-                continue
-            found = self._analysis(day, row, *chosen)
+            # A day's rows tell quarters of an hour apart, which makes no difference here
+            key = (row["entity"], row.get("role"), *(row[fact] for fact in self.value))
+            if key not in said:
+                said[key] = self._said(day, row)
+            found = said[key]
             if found is not None:
                 yield Finding(row["window"], self.feature, row["entity"], row["value"], found)
+
+    def _said(self, day: Day, row: dict[str, Any]) -> Analysis | None:
+        chosen = self._fact(day, row)
+        if chosen is None or (chosen[1][chosen[0]] == row[chosen[0]]).any():
+            return None
+        return self._analysis(day, row, *chosen)
 
     def _fact(self, day: Day, row: dict[str, Any]) -> tuple[str, DataFrame, DataFrame] | None:
         """Return the fact to judge, with the counters of the entity and those of everybody by it."""
@@ -72,11 +84,13 @@ class FirstSeen(Judge):
     def _analysis(self, day: Day, row: dict[str, Any], fact: str, own: DataFrame, before: DataFrame) -> Analysis | None:
         role = row.get("role")
         peers = before[(before["role"] == role) & (before["entity"] != row["entity"])]
-        of_peers = _share(peers, fact, row[fact], self.strength * _share(before, fact, row[fact], 0, 1), self.strength)
-        if of_peers > self.peers:
+        of_peers = self._of_peers(before, row, fact)
+        if not self._unusual(of_peers):
             return None
         based = grounds(day.number, own, peers, before)
         usual = _counted(own if len(own) else before, fact)
+        firsts = self._firsts(day, before, fact)
+        common = firsts is not None and self.is_common(firsts)
         return Analysis(
             detector=self.name,
             parameter=fact,
@@ -87,9 +101,28 @@ class FirstSeen(Judge):
             events=based.events,
             score=float(of_peers),
             measure="share among peers",
-            words=self._words(row, fact, usual, own, peers),
+            words=self._words(row, fact, usual, own, peers) + (firsts.words if firsts and common else ""),
             baseline=tuple(Expected(str(value), int(count)) for value, count in usual[:_MOST_SHOWN]),
             cold=based.cold,
+            common=common,
+        )
+
+    def _of_peers(self, before: DataFrame, row: dict[str, Any], fact: str) -> float:
+        """Return the share of the value among the peers, as if the entity had never had it."""
+        value = row[fact]
+        others = before[(before["entity"] != row["entity"]) | (before[fact] != value)]
+        peers = before[(before["role"] == row.get("role")) & (before["entity"] != row["entity"])]
+        return _share(peers, fact, value, self.strength * _share(others, fact, value, 0, 1), self.strength)
+
+    def _unusual(self, of_peers: float) -> bool:
+        return (self.over is None or of_peers > self.over) and of_peers <= self.peers
+
+    def _firsts(self, day: Day, before: DataFrame, fact: str) -> Firsts | None:
+        if self.budget is None:
+            return None
+        return day.keep(
+            ("firsts", self, day.watched, fact),
+            lambda: self.firsts(day, before, fact, lambda row: self._unusual(self._of_peers(before, row, fact))),
         )
 
     def _words(
