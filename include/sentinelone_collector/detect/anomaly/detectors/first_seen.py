@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -64,21 +65,26 @@ class FirstSeen(Budgeted):
                 yield Finding(row["window"], self.feature, row["entity"], row["value"], found)
 
     def _said(self, day: Day, row: dict[str, Any]) -> Analysis | None:
-        chosen = self._fact(day, row)
-        if chosen is None or (chosen[1][chosen[0]] == row[chosen[0]]).any():
+        fact = self._fact(day, row)
+        if fact is None or row[fact] in self._had(day, fact).of(row["entity"]).distinct:
             return None
-        return self._analysis(day, row, *chosen)
+        own = day.shares_of(self.feature, self.days, fact, row["entity"])
+        return self._analysis(day, row, fact, own, day.shares(self.feature, self.days, fact))
 
-    def _fact(self, day: Day, row: dict[str, Any]) -> tuple[str, DataFrame, DataFrame] | None:
-        """Return the fact to judge, with the counters of the entity and those of everybody by it."""
+    def _had(self, day: Day, fact: str) -> _Had:
+        return day.keep(
+            ("had", self.feature, self.days, fact), lambda: _Had(day.shares(self.feature, self.days, fact), fact)
+        )
+
+    def _fact(self, day: Day, row: dict[str, Any]) -> str | None:
+        """Return the fact to judge."""
         for fact in self.value:
             if row[fact] is None:
                 continue
-            before = day.shares(self.feature, self.days, fact)
-            own = day.shares_of(self.feature, self.days, fact, row["entity"])
-            known = own if len(own) else before
-            if known.loc[known[fact].notna(), "n"].sum() >= _KNOWN * known["n"].sum():
-                return fact, own, before
+            had = self._had(day, fact)
+            told = had.of(row["entity"]) if had.of(row["entity"]).events else had.everybody
+            if told.known >= _KNOWN * told.events:
+                return fact
         return None
 
     def _analysis(self, day: Day, row: dict[str, Any], fact: str, own: DataFrame, before: DataFrame) -> Analysis | None:
@@ -139,6 +145,36 @@ class FirstSeen(Budgeted):
         same = peers.loc[peers[fact] == row[fact], "entity"].nunique()
         role = row.get("role") or "same"
         return f"{head}; of {number(others, 'other user')} of the role {role} {same or 'none'} did"
+
+
+@dataclass
+class _Values:
+    """The values that somebody had, the number of events, and of how many of them the value is known."""
+
+    distinct: set[Any] = field(default_factory=set)
+    events: int = 0
+    known: int = 0
+
+    def add(self, value: Any, n: int) -> None:
+        self.events += n
+        if value is not None:
+            self.distinct.add(value)
+            self.known += n
+
+
+class _Had:
+    """Which values of a fact each entity had, and everybody together."""
+
+    def __init__(self, shares: DataFrame, fact: str) -> None:
+        self.everybody = _Values()
+        self._of: dict[Any, _Values] = {}
+        for row in records(shares):
+            for one in (self.everybody, self._of.setdefault(row["entity"], _Values())):
+                one.add(row[fact], int(row["n"]))
+
+    def of(self, entity: Any) -> _Values:
+        """Return what an entity had."""
+        return self._of.get(entity) or _Values()
 
 
 def _share(frame: DataFrame, fact: str, value: Any, prior: float, strength: float) -> float:
