@@ -2,8 +2,8 @@
 
 A user who does something for the first time is remarkable where that hardly ever happens, and daily business where
 tasks go round among many people, or where little is known yet. So the same question is asked of the days before: which
-pairs of a user and a value appeared in the later half of the baseline, for the first time since it began, and would
-have been called unusual. Where they are more a day than the budget, one more is told and raises nothing.
+pairs of a user and a value appeared in the later half of the baseline, for the first time since it began, and were as
+unusual as this one. Where they are more a day than the budget, one more is told and raises nothing.
 """
 
 from __future__ import annotations
@@ -19,28 +19,36 @@ from sentinelone_collector.detect.anomaly.words import number
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Budgeted", "Firsts"]
+__all__ = ["Alike", "Budgeted", "Firsts"]
 
 _DAY_MS = 86_400_000
 _HALF = 0.5  # Jeffreys' prior of a Poisson rate: as if half an event had been seen
 
 
-class Firsts(NamedTuple):
-    """How many times a day's user did something unusual for the first time, in so many days before."""
+class Alike(NamedTuple):
+    """How many firsts the tenant had that were at least as unusual, in so many days, and whether that is many."""
 
     events: int
     days: int
-
-    @property
-    def rate(self) -> float:
-        """How many a day are expected: the mean of the rate's posterior, from Jeffreys' prior."""
-        return (self.events + _HALF) / self.days if self.days else float("inf")
+    common: bool
 
     @property
     def words(self) -> str:
         """What is said of a finding that is common."""
-        firsts = number(self.events, "such first", "such firsts")
-        return f"; the tenant had {firsts} in the last {number(self.days, 'day')}"
+        firsts = number(self.events, "first", "firsts")
+        return f"; the tenant had {firsts} as unusual as that in the last {number(self.days, 'day')}"
+
+
+class Firsts(NamedTuple):
+    """How improbable the firsts of so many days were: one for each user and day, the least probable of them."""
+
+    scores: tuple[float, ...]
+    days: int
+
+    def alike(self, score: float, budget: float) -> Alike:
+        """Count those that are at most as probable, and compare the mean of their rate's posterior with the budget."""
+        events = sum(one <= score for one in self.scores)
+        return Alike(events, self.days, not self.days or (events + _HALF) / self.days > budget)
 
 
 class Budgeted(Judge):
@@ -53,17 +61,30 @@ class Budgeted(Judge):
     budget: Annotated[float, Field(gt=0)] | None = None
     compared: Annotated[int, Field(ge=1)] = 30
 
-    def firsts(self, day: Day, frame: DataFrame, fact: str, unusual: Callable[[dict[str, Any]], bool]) -> Firsts:
-        """Return how many there were among the counters before the day, by `entity`, `role`, `first` and the fact."""
+    def alike(
+        self, day: Day, frame: DataFrame, fact: str, score: float, scored: Callable[[dict[str, Any]], float | None]
+    ) -> Alike | None:
+        """Return the firsts that were as unusual as `score`, None without a budget.
+
+        `frame` are the counters before the day by `entity`, `role`, `first` and the fact; `scored` says how improbable
+        one of its rows was if it was a first, None where it was nothing unusual.
+        """
+        if self.budget is None:
+            return None
+        key = ("firsts", self, day.watched, fact)
+        return day.keep(key, lambda: self._firsts(day, frame, fact, scored)).alike(score, self.budget)
+
+    def _firsts(
+        self, day: Day, frame: DataFrame, fact: str, scored: Callable[[dict[str, Any]], float | None]
+    ) -> Firsts:
         days = min(self.compared, day.began(self.days) // 2)
         known = day.watched.of(frame[frame[fact].notna()])
         keys = ["entity", fact]
-        born = known["first"] // _DAY_MS
-        first = born.groupby([known[key] for key in keys]).transform("min")
-        recent = known[first >= day.number - days].assign(born=born).sort_values([*keys, "born"])
-        recent = recent.drop_duplicates(keys)
-        return Firsts(len({(row["entity"], row["born"]) for row in records(recent) if unusual(row)}), days)
-
-    def is_common(self, firsts: Firsts) -> bool:
-        """Say whether one more is no incident."""
-        return self.budget is not None and firsts.rate > self.budget
+        known = known.assign(born=known["first"] // _DAY_MS).sort_values([*keys, "born"]).drop_duplicates(keys)
+        least: dict[tuple[Any, int], float] = {}
+        for row in records(known[known["born"] >= day.number - days]):
+            score = scored(row)
+            if score is not None:
+                place = (row["entity"], row["born"])
+                least[place] = min(score, least.get(place, score))
+        return Firsts(tuple(sorted(least.values())), days)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from sentinelone_collector.detect.anomaly.analysis import Analysis, Expected
-from sentinelone_collector.detect.anomaly.firsts import Budgeted, Firsts
+from sentinelone_collector.detect.anomaly.firsts import Budgeted
 from sentinelone_collector.detect.anomaly.grounds import grounds
 from sentinelone_collector.detect.anomaly.judge import Day, Finding, records
 from sentinelone_collector.detect.anomaly.words import did, listed, named, number
@@ -95,8 +95,8 @@ class FirstSeen(Budgeted):
             return None
         based = grounds(day.number, own, peers, before)
         usual = _counted(own if len(own) else before, fact)
-        firsts = self._firsts(day, before, fact)
-        common = firsts is not None and self.is_common(firsts)
+        alike = self.alike(day, before, fact, of_peers, lambda first: self._scored(before, first, fact))
+        common = alike is not None and alike.common
         return Analysis(
             detector=self.name,
             parameter=fact,
@@ -107,7 +107,7 @@ class FirstSeen(Budgeted):
             events=based.events,
             score=float(of_peers),
             measure="share among peers",
-            words=self._words(row, fact, usual, own, peers) + (firsts.words if firsts and common else ""),
+            words=self._words(row, fact, usual, own, peers) + (alike.words if alike and common else ""),
             baseline=tuple(Expected(str(value), int(count)) for value, count in usual[:_MOST_SHOWN]),
             cold=based.cold,
             common=common,
@@ -120,16 +120,12 @@ class FirstSeen(Budgeted):
         peers = before[(before["role"] == row.get("role")) & (before["entity"] != row["entity"])]
         return _share(peers, fact, value, self.strength * _share(others, fact, value, 0, 1), self.strength)
 
+    def _scored(self, before: DataFrame, row: dict[str, Any], fact: str) -> float | None:
+        of_peers = self._of_peers(before, row, fact)
+        return of_peers if self._unusual(of_peers) else None
+
     def _unusual(self, of_peers: float) -> bool:
         return (self.over is None or of_peers > self.over) and of_peers <= self.peers
-
-    def _firsts(self, day: Day, before: DataFrame, fact: str) -> Firsts | None:
-        if self.budget is None:
-            return None
-        return day.keep(
-            ("firsts", self, day.watched, fact),
-            lambda: self.firsts(day, before, fact, lambda row: self._unusual(self._of_peers(before, row, fact))),
-        )
 
     def _words(
         self, row: dict[str, Any], fact: str, usual: list[tuple[str, int]], own: DataFrame, peers: DataFrame

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from sentinelone_collector.detect.anomaly.analysis import Analysis, Expected
-from sentinelone_collector.detect.anomaly.firsts import Budgeted, Firsts
+from sentinelone_collector.detect.anomaly.firsts import Budgeted
 from sentinelone_collector.detect.anomaly.grounds import grounds
 from sentinelone_collector.detect.anomaly.judge import Day, Finding, records
 from sentinelone_collector.detect.anomaly.words import did, named, number, percent
@@ -85,15 +85,9 @@ class Rare(Budgeted):
     def _is_rare(self, user: float, role: float, tenant: float) -> bool:
         return user < self.user and role < self.role and tenant < self.tenant
 
-    def _firsts(self, day: Day, before: DataFrame, usage: _Usage) -> Firsts | None:
-        if self.budget is None:
-            return None
-        return day.keep(
-            ("firsts", self, day.watched),
-            lambda: self.firsts(
-                day, before, self.value, lambda row: self._is_rare(*self._odds(usage, row, first=True))
-            ),
-        )
+    def _scored(self, usage: _Usage, row: dict[str, Any]) -> float | None:
+        user, role, tenant = self._odds(usage, row, first=True)
+        return user if self._is_rare(user, role, tenant) else None
 
     def _analysis(self, day: Day, row: dict[str, Any], before: DataFrame, usage: _Usage) -> Analysis | None:
         user, role, tenant = self._odds(usage, row, first=False)
@@ -103,8 +97,8 @@ class Rare(Budgeted):
         own, others = before[mine], before[~mine]
         peers = others[others["role"] == row.get("role")]
         seen = int(others.loc[others[self.value] == value, "n"].sum())
-        firsts = self._firsts(day, before, usage)
-        common = firsts is not None and self.is_common(firsts)
+        alike = self.alike(day, before, self.value, user, lambda first: self._scored(usage, first))
+        common = alike is not None and alike.common
         based = grounds(day.number, own, peers, before)
         usual = before.groupby(self.value)["n"].sum().sort_index().sort_values(ascending=False, kind="stable")
         return Analysis(
@@ -121,7 +115,7 @@ class Rare(Budgeted):
                 f"{{who}} {did(self.feature)} {named(self.value, value)}; {percent(user)} of such events of the user "
                 f"are expected to be like that, {percent(role)} of the role {row.get('role') or 'same'}, and it was "
                 f"seen {number(seen, 'time')} among {number(int(others['n'].sum()), 'event')} of all "
-                f"others in the last {number(self.days, 'day')}{firsts.words if firsts and common else ''}"
+                f"others in the last {number(self.days, 'day')}{alike.words if alike and common else ''}"
             ),
             baseline=tuple(Expected(str(name), int(n)) for name, n in usual.head(_MOST_SHOWN).items()),
             cold=based.cold,
