@@ -40,13 +40,13 @@ class Alike(NamedTuple):
 
 
 class Firsts(NamedTuple):
-    """How improbable the firsts of so many days were: one for each user and day, the least probable of them."""
+    """How usual the firsts of so many days were for others: one for each user and day, the least usual of them."""
 
     scores: tuple[float, ...]
     days: int
 
     def alike(self, score: float, budget: float) -> Alike:
-        """Count those that are at most as probable, and compare the mean of their rate's posterior with the budget."""
+        """Count those that were at most as usual, and compare the mean of their rate's posterior with the budget."""
         events = sum(one <= score for one in self.scores)
         return Alike(events, self.days, not self.days or (events + _HALF) / self.days > budget)
 
@@ -66,8 +66,8 @@ class Budgeted(Judge):
     ) -> Alike | None:
         """Return the firsts that were as unusual as `score`, None without a budget.
 
-        `frame` are the counters before the day by `entity`, `role`, `first` and the fact; `scored` says how improbable
-        one of its rows was if it was a first, None where it was nothing unusual.
+        `frame` are the counters before the day by `entity`, `role`, `first` and the fact; `scored` says how usual the
+        value of one of its rows was for others, None where the row would have been no finding.
         """
         if self.budget is None:
             return None

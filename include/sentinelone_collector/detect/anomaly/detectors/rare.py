@@ -86,8 +86,9 @@ class Rare(Budgeted):
         return user < self.user and role < self.role and tenant < self.tenant
 
     def _scored(self, usage: _Usage, row: dict[str, Any]) -> float | None:
-        user, role, tenant = self._odds(usage, row, first=True)
-        return user if self._is_rare(user, role, tenant) else None
+        # Not the user's probability, which is the lower the more the user does
+        rare = self._is_rare(*self._odds(usage, row, first=True))
+        return float(usage.others(row["entity"]).get(row[self.value], 0)) if rare else None
 
     def _analysis(self, day: Day, row: dict[str, Any], before: DataFrame, usage: _Usage) -> Analysis | None:
         user, role, tenant = self._odds(usage, row, first=False)
@@ -97,7 +98,7 @@ class Rare(Budgeted):
         own, others = before[mine], before[~mine]
         peers = others[others["role"] == row.get("role")]
         seen = int(others.loc[others[self.value] == value, "n"].sum())
-        alike = self.alike(day, before, self.value, user, lambda first: self._scored(usage, first))
+        alike = self.alike(day, before, self.value, float(seen), lambda first: self._scored(usage, first))
         common = alike is not None and alike.common
         based = grounds(day.number, own, peers, before)
         usual = before.groupby(self.value)["n"].sum().sort_index().sort_values(ascending=False, kind="stable")
