@@ -49,6 +49,10 @@ CODES: dict[str, tuple[dict[str, Any], set[str] | None]] = {
     "begins": ({"s": {f"{CODE}|startswith": "2"}, "condition": "s"}, None),
     "begins_or_is": ({"s": {CODE: ["2*", "3"]}, "condition": "s"}, None),
     "number": ({"s": {CODE: 27}, "condition": "s"}, None),
+    "listed": ({"s": {f"{CODE}|re": "^(2|23)$"}, "condition": "s"}, {"2", "23"}),
+    "listed_inside": ({"s": {f"{CODE}|re": "(2|23)"}, "condition": "s"}, None),
+    "listed_by_pattern": ({"s": {f"{CODE}|re": r"^(2|2\\d)$"}, "condition": "s"}, None),
+    "listed_by_lines": ({"s": {f"{CODE}|re|m": "^(2|23)$"}, "condition": "s"}, None),
     "nothing": ({"s": {CODE: None}, "condition": "s"}, None),
     "other_letters": ({"s": {CODE: "É"}, "condition": "s"}, None),
     "other_field": ({"s": {"message": "27"}, "condition": "s"}, None),
@@ -57,8 +61,11 @@ CODES: dict[str, tuple[dict[str, Any], set[str] | None]] = {
 
 @pytest.fixture(scope="module")
 def coded(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
-    folder = tmp_path_factory.mktemp("rules")
-    for number, (name, (detection, _)) in enumerate(CODES.items()):
+    return _read(tmp_path_factory.mktemp("rules"), {name: detection for name, (detection, _) in CODES.items()})
+
+
+def _read(folder: Path, detections: dict[str, dict[str, Any]]) -> Ruleset:
+    for number, (name, detection) in enumerate(detections.items()):
         text = RULE.format(name=name, number=number, detection=json.dumps(detection))
         (folder / f"{name}.yaml").write_text(text)
     ruleset = load_ruleset(folder)
@@ -70,6 +77,42 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
 def test_a_rule_knows_the_codes_outside_of_which_it_never_matches(coded: Ruleset, name: str) -> None:
     codes = coded.by_name[name].codes
     assert (None if codes is None else set(codes)) == CODES[name][1]
+
+
+SPARED: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "is": ({"a": {CODE: "1"}, "condition": "a"}, set()),
+    "not": ({"a": {CODE: ["1", "2"]}, "condition": "not a"}, {"1", "2"}),
+    "and_not": ({"a": {"message": "x"}, "b": {CODE: "aB"}, "condition": "a and not b"}, {"ab"}),
+    "and_not_all": ({"a": {"message": "x"}, "b": {CODE: "2", "message": "y"}, "condition": "a and not b"}, set()),
+    "not_either": ({"a": {CODE: "1"}, "b": {"message": "x"}, "condition": "not (a or b)"}, {"1"}),
+    "not_both": ({"a": {CODE: ["1", "2"]}, "b": {CODE: ["2", "3"]}, "condition": "not (a and b)"}, {"2"}),
+    "or_not": ({"a": {CODE: "1"}, "b": {CODE: "2"}, "condition": "a or not b"}, set()),
+    "neither": ({"a": {CODE: "1"}, "b": {CODE: "2"}, "condition": "not a or not b"}, set()),
+    "begins": ({"a": {f"{CODE}|startswith": "2"}, "condition": "not a"}, set()),
+    "two_conditions": ({"a": {CODE: ["1", "2"]}, "b": {CODE: "2"}, "condition": ["not a", "not b"]}, {"2"}),
+}
+
+
+@pytest.fixture(scope="module")
+def sparing(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
+    return _read(tmp_path_factory.mktemp("sparing"), {name: detection for name, (detection, _) in SPARED.items()})
+
+
+@pytest.mark.parametrize("name", SPARED)
+def test_a_rule_knows_codes_with_which_it_never_matches(sparing: Ruleset, name: str) -> None:
+    assert sparing.by_name[name].spared == SPARED[name][1]
+
+
+def test_no_rule_matches_a_code_that_it_spares(sparing: Ruleset, tmp_path: Path) -> None:
+    rows = [
+        event(f"{message}{code}", START, code) | {"message": message}
+        for code in ("1", "2", "3", "AB")
+        for message in "xy"
+    ]
+    write_events(tmp_path / "e", rows)
+    found = hits_of(sparing, ParquetEvents([Source(tmp_path / "e", WHOLE)]))
+    assert {hit.rule_id for hit in found} == set(SPARED)
+    assert not [hit for hit in found if hit.event_uids[-1][1:].lower() in sparing.by_name[hit.rule_id].spared]
 
 
 def hits_of(ruleset: Ruleset, events: Events, wanted: int = 1, **more: Any) -> list[Hit]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,12 @@ class Stage:
             ruleset=self.ruleset,
             now=lambda: LATER,
         )
+
+    def learn(self, records: Iterable[Record | bytes]) -> None:
+        """Collect windows of which the past is made: counted like all, and asked of no rule."""
+        ruleset, self.ruleset = self.ruleset, replace(self.ruleset, rules=())
+        self.collect(records)
+        self.ruleset = ruleset
 
     def incidents(self) -> list[Any]:
         return list(self.store.list_incidents(now=LATER, instance=self.slug, limit=10_000))

@@ -20,6 +20,7 @@ __all__ = ["ACCOUNT", "ROLE", "Fields", "build_hit", "who_of"]
 Fields = dict[str, Any]  # dotted name -> value of the event that completed the hit
 DIRECTION_UNKNOWN = "direction unknown"
 COLD = "the baseline is still too short to raise an incident"
+COMMON = "the tenant has so many of these that one more raises no incident"
 ACCOUNT = ("device.org.name", "user.org.name", "entity.org.name", "unmapped.data.accountName", "metadata.tenant_uid")
 ROLE = ("actor.user.type", "user.type")
 _WHO = ("actor.user.name", "actor.user.email_addr", "actor.user.uid", "src_endpoint.ip", "unmapped.data.siteName")
@@ -46,7 +47,7 @@ def build_hit(
     """Return the hit of a rule on an event, or on several whose last one is given by `fields`.
 
     `identity` tells this hit from others of the rule (the event's uid); `times` are the first and last, in ms. A cold
-    `analysis` gives an observation; `level` replaces that of the rule.
+    or common `analysis` gives an observation; `level` replaces that of the rule.
     """
     spec = rule.spec
     if spec is None:
@@ -56,6 +57,8 @@ def build_hit(
     visibility = spec.visibility
     if analysis is not None and analysis.cold:
         stated, note, level, visibility = LEVELS[0], COLD, None, "observation"
+    elif analysis is not None and analysis.common:
+        note, visibility = COMMON, "observation"
     level = level or stated
     entity = _entity(spec, fields, attacker)
     width = int(spec.dedup.window.total_seconds() * 1000)

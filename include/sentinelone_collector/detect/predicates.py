@@ -7,6 +7,7 @@ elements does.
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network
 
 from sigma.conditions import (
@@ -36,7 +37,7 @@ from sigma.types import (
 
 from sentinelone_collector.detect.fields import CODE, Columns, Kind, folded, literal
 
-__all__ = ["NotExpressible", "UnknownField", "event_codes", "predicate"]
+__all__ = ["NotExpressible", "UnknownField", "event_codes", "predicate", "spared_codes"]
 
 _ELEMENT: dict[Kind, Kind] = {"texts": "text", "numbers": "number"}
 _ELEMENT_NAME = "x"
@@ -52,6 +53,8 @@ _FLAGS = {
     SigmaRegularExpressionFlag.MULTILINE: "m",
     SigmaRegularExpressionFlag.DOTALL: "s",
 }
+# A list of codes that is written as one expression, without flags
+_ALTERNATIVES = re.compile(r"\^\((\d+(?:\|\d+)*)\)\$")
 _WILDCARDS = {SpecialChars.WILDCARD_MULTI: "%", SpecialChars.WILDCARD_SINGLE: "_"}
 
 
@@ -97,11 +100,34 @@ def event_codes(tree: object) -> frozenset[str] | None:
     return None
 
 
+def spared_codes(tree: object) -> frozenset[str]:
+    """Return event codes, in small letters, with which a parsed condition can't hold: those that it says `not` to."""
+    if isinstance(tree, ConditionNOT):
+        return _told(tree.args[0])
+    if isinstance(tree, (ConditionAND, ConditionOR)):
+        sides = [spared_codes(arg) for arg in tree.args]
+        return frozenset[str]().union(*sides) if isinstance(tree, ConditionAND) else frozenset.intersection(*sides)
+    return frozenset()
+
+
+def _told(tree: object) -> frozenset[str]:
+    """Return event codes with which a parsed condition holds whatever else an event says."""
+    if isinstance(tree, ConditionFieldEqualsValueExpression) and tree.field == CODE:
+        return _codes(tree.value) or frozenset()
+    sides = [_told(arg) for arg in tree.args] if isinstance(tree, (ConditionAND, ConditionOR)) else []
+    if isinstance(tree, ConditionAND):
+        return frozenset.intersection(*sides)
+    return frozenset[str]().union(*sides)
+
+
 def _codes(value: object) -> frozenset[str] | None:
     if isinstance(value, SigmaExpansion):
         parts = [_codes(part) for part in value.values]
         known = [part for part in parts if part is not None]
         return frozenset.union(*known) if known and len(known) == len(parts) else None
+    if isinstance(value, SigmaRegularExpression):
+        listed = None if value.flags else _ALTERNATIVES.fullmatch(str(value.regexp))
+        return frozenset(listed[1].split("|")) if listed else None
     if not isinstance(value, SigmaString) or value.contains_special() or value.contains_placeholder():
         return None
     text = "".join(str(part) for part in value.s)

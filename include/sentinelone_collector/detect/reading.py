@@ -27,7 +27,7 @@ from sentinelone_collector.detect.correlation_rules import bases_of, read_correl
 from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
 from sentinelone_collector.detect.locate import Places, documents
-from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, event_codes, predicate
+from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, event_codes, predicate, spared_codes
 from sentinelone_collector.detect.risk_rules import is_risk_rule, read_risk
 from sentinelone_collector.detect.ruleset import LEVELS, Correlation, Risk, Rule
 from sentinelone_collector.detect.samples import checked_events
@@ -274,6 +274,7 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
         spec=draft.spec,
         emits=draft.spec is not None and not draft.silenced,
         codes=_codes(draft),
+        spared=_spared(draft),
     )
 
 
@@ -295,6 +296,13 @@ def _codes(draft: _Draft) -> frozenset[str] | None:
     found = [event_codes(condition.parsed) for condition in draft.sigma.detection.parsed_condition]
     known = [codes for codes in found if codes is not None]
     return frozenset.union(*known) if known and len(known) == len(found) else None
+
+
+def _spared(draft: _Draft) -> frozenset[str]:
+    if not isinstance(draft.sigma, SigmaRule):
+        return frozenset()
+    found = [spared_codes(condition.parsed) for condition in draft.sigma.detection.parsed_condition]
+    return frozenset.intersection(*found) if found else frozenset()
 
 
 def _judge(draft: _Draft) -> Judge | None:

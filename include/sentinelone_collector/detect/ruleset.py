@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sentinelone_collector.detect.anomaly.judge import Judge
+from sentinelone_collector.detect.anomaly.judge import Judge, Watched
 from sentinelone_collector.detect.anomaly.judging import Judging
 from sentinelone_collector.detect.fields import Columns
 from sentinelone_collector.detect.spec import IncidentSpec, Match, Require
@@ -109,7 +109,8 @@ class Rule:
     """One rule; `where` is its predicate, or `correlation` what it counts; `spec` is None for a mere base rule.
 
     `risk` says of a rule over the hits of other rules what it sums; it has neither of the two. `codes` are the event
-    codes outside of which the predicate can't hold, None where it may hold with any.
+    codes outside of which the predicate can't hold, None where it may hold with any; `spared` are some with which it
+    can't.
     An anomaly rule has a `judge`, and `where` says which events are judged.
     """
 
@@ -128,6 +129,7 @@ class Rule:
     spec: IncidentSpec | None = None
     emits: bool = True
     codes: frozenset[str] | None = None
+    spared: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:
@@ -214,7 +216,11 @@ class Ruleset:
     @cached_property
     def judgings(self) -> tuple[Judging, ...]:
         """The anomaly rules with their detectors."""
-        return tuple(Judging(rule.name, rule.judge) for rule in self.rules if rule.judge is not None)
+        return tuple(
+            Judging(rule.name, rule.judge, Watched(rule.codes, rule.spared))
+            for rule in self.rules
+            if rule.judge is not None
+        )
 
     @cached_property
     def reach_of_anomalies(self) -> timedelta:

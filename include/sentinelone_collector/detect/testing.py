@@ -185,8 +185,8 @@ def _sums(ruleset: Ruleset, rule: Rule, hits: list[Hit]) -> int:
 
 
 def _counts(hit: Hit) -> bool:
-    # A baseline that is too short raises nothing, and a sample has to tell that from a hit
-    return hit.analysis is None or not hit.analysis.cold
+    # A baseline that is too short raises nothing, nor does what is common; a sample has to tell that from a hit
+    return hit.analysis is None or not (hit.analysis.cold or hit.analysis.common)
 
 
 def _table(ruleset: Ruleset, parts: list[_Part], sources: dict[tuple[int, int], int]) -> Any:

@@ -28,7 +28,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     counts, the most frequent first, or a series by hour or day in order of time, ready to be drawn. It spans `days`
     days before the day of the event and holds `events` events of `basis` (user, role, tenant). `score` is what was
     compared, named by `measure` (probability, km/h, days). `words` says it all in one sentence; `{who}` in it is
-    filled in when the hit is made. `cold` says that the baseline is too short to raise an incident.
+    filled in when the hit is made. `cold` says that the baseline is too short to raise an incident, `common` that the
+    tenant has so many of these that one more is none.
     """
 
     detector: str
@@ -44,6 +45,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     baseline: tuple[Expected, ...] = ()
     series: bool = False
     cold: bool = False
+    common: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

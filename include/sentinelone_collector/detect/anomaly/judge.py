@@ -8,9 +8,10 @@ later. What it says of a window follows from the window's own day and the days b
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,9 +21,10 @@ from sentinelone_collector.detect.anomaly.counters import Counters
 if TYPE_CHECKING:
     from pandas import DataFrame  # for the type checker
 
-__all__ = ["Day", "Days", "Finding", "Judge", "detector_names", "read_detector", "records"]
+__all__ = ["Day", "Days", "Finding", "Judge", "Watched", "detector_names", "read_detector", "records"]
 
 Days = Annotated[int, Field(ge=1, le=366)]
+_Kept = TypeVar("_Kept")
 _PACKAGE = "sentinelone_collector.detect.anomaly.detectors"
 
 
@@ -38,26 +40,50 @@ class Finding(NamedTuple):
     level: str | None = None
 
 
+class Watched(NamedTuple):
+    """The event codes that a rule can match, in small letters: `only` these (None: any), and `never` these."""
+
+    only: frozenset[str] | None = None
+    never: frozenset[str] = frozenset()
+
+    def of(self, frame: DataFrame) -> DataFrame:
+        """Return the rows with such codes; all of them where codes are no fact of the feature."""
+        if "code" not in frame or self == Watched():
+            return frame
+        codes = frame["code"].str.lower()
+        kept = ~codes.isin(self.never)
+        return frame[kept if self.only is None else kept & codes.isin(self.only)]
+
+
 class Day:
     """One UTC day to be judged: its counters, and those of the days before it; frames are shared, never change them.
 
-    `windows` are the names of those that are judged, None for all of the day.
+    `windows` are the names of those that are judged, None for all of the day; of these, events with codes that are not
+    `watched` can be no hits.
     """
+
+    watched = Watched()
 
     def __init__(self, number: int, counters: Counters, windows: Collection[str] | None = None) -> None:
         self.number = number
         self.counters = counters
         self.windows = windows
-        self._kept: dict[Hashable, DataFrame] = {}
+        self._kept: dict[Hashable, Any] = {}
         self._rows_of: dict[Hashable, Mapping[Any, Any]] = {}
+
+    def watching(self, watched: Watched) -> Day:
+        """Return the same day, with the same frames, for a rule that can match these codes alone."""
+        day = copy(self)
+        day.watched = watched
+        return day
 
     def all_rows(self, feature: str) -> DataFrame:
         """Return the counters of all windows of the day, in order of windows, entities and values."""
         return self.keep(("day", feature), lambda: self.counters.of_windows(feature, self.number))
 
     def rows(self, feature: str) -> DataFrame:
-        """Return the counters of the windows that are judged."""
-        frame = self.all_rows(feature)
+        """Return the counters of the windows that are judged, of the codes that are watched."""
+        frame = self.watched.of(self.all_rows(feature))
         return frame if self.windows is None else frame[frame["window"].isin(list(self.windows))]
 
     def before(self, feature: str, days: int) -> DataFrame:
@@ -111,11 +137,12 @@ class Day:
             self._rows_of[key] = frame.groupby("entity", sort=False).indices
         return frame.take(self._rows_of[key].get(entity, []))
 
-    def keep(self, key: Hashable, read: Callable[[], DataFrame]) -> DataFrame:
-        """Return the frame of that key, made by `read` where this is the first question for it."""
+    def keep(self, key: Hashable, read: Callable[[], _Kept]) -> _Kept:
+        """Return what has that key, made by `read` where this is the first question for it."""
         if key not in self._kept:
             self._kept[key] = read()
-        return self._kept[key]
+        kept: _Kept = self._kept[key]
+        return kept
 
 
 def _grouped(frame: DataFrame, keys: list[str]) -> DataFrame:

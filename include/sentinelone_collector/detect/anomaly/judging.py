@@ -13,7 +13,7 @@ import msgspec
 
 from sentinelone_collector.detect.anomaly.analysis import Verdict
 from sentinelone_collector.detect.anomaly.counters import Counters
-from sentinelone_collector.detect.anomaly.judge import Day, Judge
+from sentinelone_collector.detect.anomaly.judge import Day, Judge, Watched
 
 __all__ = ["Judging", "judge_day", "verdicts_from_text", "verdicts_text"]
 
@@ -21,10 +21,11 @@ _LIST = list[Verdict]
 
 
 class Judging(NamedTuple):
-    """A rule by its name, with its detector."""
+    """A rule by its name, with its detector and the codes of the events that it can match."""
 
     rule: str
     detector: Judge
+    watched: Watched = Watched()
 
 
 def judge_day(
@@ -40,10 +41,10 @@ def judge_day(
     """
     day = Day(number, counters, windows)
     found: dict[str, list[Verdict]] = {}
-    for rule, detector in rules:
+    for rule, detector, watched in rules:
         if features is not None and not set(features).intersection(detector.features):
             continue
-        for one in detector.judge(day):
+        for one in detector.judge(day.watching(watched)):
             verdict = Verdict(
                 rule=rule,
                 feature=one.feature,

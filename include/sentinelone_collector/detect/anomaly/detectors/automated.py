@@ -48,9 +48,9 @@ class Automated(Judge):
         entities = list(rows["entity"])
         acts, before = (day.before_of(feature, self.days, entities) for feature in (self.acts, self.feature))
         people = {*acts.loc[self._other(acts), "entity"], *before.loc[self._other(before), "entity"]}
-        for row in records(rows):
+        for row in records(rows[~rows["entity"].isin(people)]):
             own = acts[acts["entity"] == row["entity"]]
-            if row["entity"] not in people and own["n"].sum() >= self.fewest:
+            if own["n"].sum() >= self.fewest:
                 yield Finding(row["window"], self.feature, row["entity"], row["value"], self._analysis(day, row, own))
 
     def _other(self, frame: DataFrame) -> Series[bool]:

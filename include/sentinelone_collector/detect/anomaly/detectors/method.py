@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from sentinelone_collector.detect.anomaly.analysis import Analysis, Expected
 from sentinelone_collector.detect.anomaly.grounds import grounds
 from sentinelone_collector.detect.anomaly.judge import Day, Finding, Judge, records
 from sentinelone_collector.detect.anomaly.words import did, named, number, percent
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series  # for the type checker
 
 __all__ = ["DETECTOR"]
 
@@ -38,21 +41,25 @@ class Method(Judge):
         rows = rows[rows[self.value].notna() & (rows[self.value] != self.usual)]
         if rows.empty:
             return
-        before = day.shares(self.feature, self.days, self.value)
-        before = before[before[self.value].notna()]
+        before = _known(day.shares(self.feature, self.days, self.value), self.value)
+        said: dict[tuple[Any, ...], Analysis | None] = {}
         for row in records(rows) if len(before) else ():
-            found = self._analysis(day, row, before)
+            # A day's rows tell addresses and quarters of an hour apart, which makes no difference here
+            key = (row["entity"], row.get("role"), row[self.value])
+            if key not in said:
+                said[key] = self._analysis(day, row, before)
+            found = said[key]
             if found is not None:
                 yield Finding(row["window"], self.feature, row["entity"], row["value"], found)
 
-    def _analysis(self, day: Day, row: dict[str, Any], before: Any) -> Analysis | None:
-        of = {
-            "user": before[before["entity"] == row["entity"]],
-            "role": before[before["role"] == row.get("role")],
-            "tenant": before,
-        }
-        based = grounds(day.number, of["user"], of["role"], before)
-        counts = of[based.basis].groupby(self.value)["n"].sum()
+    def _analysis(self, day: Day, row: dict[str, Any], before: DataFrame) -> Analysis | None:
+        own = _known(day.shares_of(self.feature, self.days, self.value, row["entity"]), self.value)
+        of = {"user": own, "role": before, "tenant": before}
+        based = grounds(day.number, own, own, own)
+        if based.cold:
+            of["role"] = before[before["role"] == row.get("role")]
+            based = grounds(day.number, own, of["role"], before)
+        counts: Series[Any] = of[based.basis].groupby(self.value)["n"].sum()
         share = float(counts.get(self.usual, 0) / counts.sum())
         if share < self.habit:
             return None
@@ -76,6 +83,10 @@ class Method(Judge):
             baseline=tuple(Expected(name, n) for name, n in usual),
             cold=based.cold,
         )
+
+
+def _known(frame: DataFrame, fact: str) -> DataFrame:
+    return frame[frame[fact].notna()]
 
 
 DETECTOR = Method
