@@ -44,11 +44,13 @@ def test_a_clean_week_of_sixty_people_is_quiet(new_stage: NewStage) -> None:
     assert not [level for level in SEVERE if stage.levels()[level]]
 
 
-def test_a_month_of_routine_is_neither_high_nor_critical(new_stage: NewStage) -> None:
-    """What two hundred people's administrators change in a month: users, exclusions, policies, tokens, rules."""
+def test_weeks_of_routine_are_neither_high_nor_critical(new_stage: NewStage) -> None:
+    """What two hundred people's administrators change: users, exclusions, policies, tokens, rules.
+
+    These are the days that the test below learns from without asking any rule.
+    """
     stage = new_stage()
-    month = simulated(at("2026-03-02"), 30, users=200, per_day=5600, without=MACHINES | DAILY)
-    stage.collect(month)
+    stage.collect(simulated(at("2026-03-02"), 18, users=200, per_day=5600, without=MACHINES | DAILY))
     assert stage.incidents()
     assert not [(one.rule_id, one.summary) for one in stage.incidents() if one.level in SEVERE]
 
