@@ -51,6 +51,7 @@ FOR_GOOD = {
 }
 AT_ONCE = {"401-mid-walk", "403-stream", "redirect"}  # these fail the task however rarely they strike
 OPTIONS = {"slow": ":seconds=0.01"}
+TASK_TRIES = 5
 
 
 def test_every_fault_of_the_simulator_has_its_expectation() -> None:
@@ -68,14 +69,23 @@ def test_a_console_without_faults_is_copied_byte_for_byte(collector: Any) -> Non
 @pytest.mark.parametrize("name", sorted(FOR_GOOD.keys() - AT_ONCE))
 def test_a_fault_that_passes_costs_no_record(collector: Any, name: str, when: str) -> None:
     collector.simulator.set_faults(f"{name}:{when}{OPTIONS.get(name, '')}")
-    try:
-        result = collector.fetch()
-    except IncompleteWindow:
-        # a count that lies often enough can't be told from lost records
-        assert name.startswith("count-")
-        assert not when.startswith("at=")
-        assert collector.stored() is None
-        return
+    result, kinds = None, set()
+    for _ in range(1 if when.startswith("at=") else TASK_TRIES):
+        try:
+            result = collector.fetch()
+            break
+        except IncompleteWindow:
+            # a count that lies often enough can't be told from lost records
+            assert name.startswith("count-")
+            assert not when.startswith("at=")
+            assert collector.stored() is None
+            return
+        except CollectorError as error:
+            # slices are read side by side: it may strike each try of one, and then the task is run again
+            kinds.add(type(error))
+            assert collector.stored() is None
+    assert kinds <= {FOR_GOOD[name]}
+    assert result is not None
     assert collector.stored() == collector.truth()
     assert result.fetched - result.duplicates == result.expected == collector.truth().count(b"\n")
 
