@@ -132,6 +132,11 @@ class Rule:
     spared: frozenset[str] = frozenset()
 
     @property
+    def judging(self) -> Judging | None:
+        """An anomaly rule with its detector, None of any other rule."""
+        return None if self.judge is None else Judging(self.name, self.judge, Watched(self.codes, self.spared))
+
+    @property
     def kind(self) -> str:
         """What it is: `event`, the type of its correlation, `risk`, or the name of its detector."""
         if self.risk is not None:
@@ -216,11 +221,7 @@ class Ruleset:
     @cached_property
     def judgings(self) -> tuple[Judging, ...]:
         """The anomaly rules with their detectors."""
-        return tuple(
-            Judging(rule.name, rule.judge, Watched(rule.codes, rule.spared))
-            for rule in self.rules
-            if rule.judge is not None
-        )
+        return tuple(rule.judging for rule in self.rules if rule.judging is not None)
 
     @cached_property
     def reach_of_anomalies(self) -> timedelta:

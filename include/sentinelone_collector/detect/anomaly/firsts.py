@@ -34,7 +34,9 @@ class Alike(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What is said of a finding that is common."""
+        """What is said of a finding that is common, nothing of any other."""
+        if not self.common:
+            return ""
         firsts = number(self.events, "first", "firsts")
         return f"; the tenant had {firsts} as unusual as that in the last {number(self.days, 'day')}"
 
@@ -63,14 +65,14 @@ class Budgeted(Judge):
 
     def alike(
         self, day: Day, frame: DataFrame, fact: str, score: float, scored: Callable[[dict[str, Any]], float | None]
-    ) -> Alike | None:
-        """Return the firsts that were as unusual as `score`, None without a budget.
+    ) -> Alike:
+        """Return the firsts that were as unusual as `score`, none without a budget.
 
         `frame` are the counters before the day by `entity`, `role`, `first` and the fact; `scored` says how usual the
         value of one of its rows was for others, None where the row would have been no finding.
         """
         if self.budget is None:
-            return None
+            return Alike(0, 0, common=False)
         key = ("firsts", self, day.watched, fact)
         return day.keep(key, lambda: self._firsts(day, frame, fact, scored)).alike(score, self.budget)
 

@@ -8,7 +8,6 @@ from typing import Any
 from sentinelone_collector.detect.anomaly.analysis import Verdict
 from sentinelone_collector.detect.anomaly.counters import FrameCounters, Seen
 from sentinelone_collector.detect.anomaly.features import FEATURES, sightings_sql
-from sentinelone_collector.detect.anomaly.judge import Watched
 from sentinelone_collector.detect.anomaly.judging import Judging, judge_day
 from sentinelone_collector.detect.ruleset import Rule, Ruleset
 
@@ -48,8 +47,8 @@ def _judgings(ruleset: Ruleset, rules: Sequence[Rule]) -> list[Judging]:
 
 
 def _judging(ruleset: Ruleset, rule: Rule) -> list[Judging]:
-    if rule.judge is not None:
-        return [Judging(rule.name, rule.judge, Watched(rule.codes, rule.spared))]
+    if rule.judging is not None:
+        return [rule.judging]
     if rule.risk is not None:
         counted = ruleset.counted_by(rule.risk)
         return [one for one in ruleset.judgings if one.rule in counted]

@@ -88,15 +88,13 @@ class FirstSeen(Budgeted):
         return None
 
     def _analysis(self, day: Day, row: dict[str, Any], fact: str, own: DataFrame, before: DataFrame) -> Analysis | None:
-        role = row.get("role")
-        peers = before[(before["role"] == role) & (before["entity"] != row["entity"])]
         of_peers = self._of_peers(before, row, fact)
         if not self._unusual(of_peers):
             return None
+        peers = _peers(before, row)
         based = grounds(day.number, own, peers, before)
         usual = _counted(own if len(own) else before, fact)
         alike = self.alike(day, before, fact, of_peers, lambda first: self._scored(before, first, fact))
-        common = alike is not None and alike.common
         return Analysis(
             detector=self.name,
             parameter=fact,
@@ -107,18 +105,18 @@ class FirstSeen(Budgeted):
             events=based.events,
             score=float(of_peers),
             measure="share among peers",
-            words=self._words(row, fact, usual, own, peers) + (alike.words if alike and common else ""),
+            words=self._words(row, fact, usual, own, peers) + alike.words,
             baseline=tuple(Expected(str(value), int(count)) for value, count in usual[:_MOST_SHOWN]),
             cold=based.cold,
-            common=common,
+            common=alike.common,
         )
 
     def _of_peers(self, before: DataFrame, row: dict[str, Any], fact: str) -> float:
         """Return the share of the value among the peers, as if the entity had never had it."""
         value = row[fact]
         others = before[(before["entity"] != row["entity"]) | (before[fact] != value)]
-        peers = before[(before["role"] == row.get("role")) & (before["entity"] != row["entity"])]
-        return _share(peers, fact, value, self.strength * _share(others, fact, value, 0, 1), self.strength)
+        prior = self.strength * _share(others, fact, value, 0, 1)
+        return _share(_peers(before, row), fact, value, prior, self.strength)
 
     def _scored(self, before: DataFrame, row: dict[str, Any], fact: str) -> float | None:
         of_peers = self._of_peers(before, row, fact)
@@ -171,6 +169,12 @@ class _Had:
     def of(self, entity: Any) -> _Values:
         """Return what an entity had."""
         return self._of.get(entity) or _Values()
+
+
+def _peers(before: DataFrame, row: dict[str, Any]) -> DataFrame:
+    """Return the counters of the others of the role."""
+    peers: DataFrame = before[(before["role"] == row.get("role")) & (before["entity"] != row["entity"])]
+    return peers
 
 
 def _share(frame: DataFrame, fact: str, value: Any, prior: float, strength: float) -> float:

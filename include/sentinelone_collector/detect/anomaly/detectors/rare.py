@@ -99,7 +99,6 @@ class Rare(Budgeted):
         peers = others[others["role"] == row.get("role")]
         seen = int(others.loc[others[self.value] == value, "n"].sum())
         alike = self.alike(day, before, self.value, float(seen), lambda first: self._scored(usage, first))
-        common = alike is not None and alike.common
         based = grounds(day.number, own, peers, before)
         usual = before.groupby(self.value)["n"].sum().sort_index().sort_values(ascending=False, kind="stable")
         return Analysis(
@@ -116,11 +115,11 @@ class Rare(Budgeted):
                 f"{{who}} {did(self.feature)} {named(self.value, value)}; {percent(user)} of such events of the user "
                 f"are expected to be like that, {percent(role)} of the role {row.get('role') or 'same'}, and it was "
                 f"seen {number(seen, 'time')} among {number(int(others['n'].sum()), 'event')} of all "
-                f"others in the last {number(self.days, 'day')}{alike.words if alike and common else ''}"
+                f"others in the last {number(self.days, 'day')}{alike.words}"
             ),
             baseline=tuple(Expected(str(name), int(n)) for name, n in usual.head(_MOST_SHOWN).items()),
             cold=based.cold,
-            common=common,
+            common=alike.common,
         )
 
 
