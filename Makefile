@@ -34,15 +34,16 @@ status: ## say what runs
 
 test: setup ## run all tests, the end-to-end ones beside the others since they mostly wait
 	@mkdir -p .run; \
-	$(BIN)/python -m pytest tests/e2e >.run/test-e2e.log 2>&1 & waiting=$$!; trap 'kill $$waiting 2>/dev/null' EXIT INT TERM; \
-	nice $(BIN)/python -m pytest tests --ignore=tests/e2e; rest=$$?; \
+	$(BIN)/python -m pytest tests/e2e --durations=12 >.run/test-e2e.log 2>&1 & waiting=$$!; trap 'kill $$waiting 2>/dev/null' EXIT INT TERM; \
+	nice $(BIN)/python -m pytest tests --ignore=tests/e2e --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=12; rest=$$?; \
 	echo "The end-to-end tests are still running ..."; \
 	wait $$waiting; waited=$$?; trap - EXIT; cat .run/test-e2e.log; exit $$((rest || waited))
 
-lint: setup ## check style and types
+lint: setup ## check style, types and declared packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/deptry .
 
 bench: setup ## measure speed against a floor of the same run
 	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

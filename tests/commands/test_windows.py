@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import zstandard
+
+from sentinelone_collector.lake import catalogue_key
 from sentinelone_collector.simulator import Simulator
 
 from .conftest import CANARY, YESTERDAY, Desk, hours, iso
@@ -135,6 +140,75 @@ def test_the_audit_collects_what_has_no_receipt_and_nothing_else(desk: Desk, con
     assert (desk.lake / lost).is_file()
     assert desk.run("audit", "emea", *hours(0, 2), "--json").json == []
     assert sorted(desk.delivered()) == _truth(console, 0, 2)
+
+
+def test_the_audit_collects_what_became_visible_after_its_window_was_collected(desk: Desk) -> None:
+    clock = [YESTERDAY + timedelta(hours=10, minutes=10)]
+    streams = ("activities", "device_events")
+    with Simulator(
+        seed=5, users=15, records_per_day=24_000, late_share=0.2, days=2, token=CANARY, now=lambda: clock[0]
+    ) as console:
+
+        def truth(stream: str) -> set[bytes]:
+            span = (YESTERDAY + timedelta(hours=8), YESTERDAY + timedelta(hours=10))
+            return set(console.truth(*span, stream=stream))
+
+        desk.connect(console.url)
+        desk.add("emea", "--stream", "device_events")
+        desk.run("collect", "emea", *hours(8, 10))
+        early = [truth(stream) for stream in streams]
+        assert sorted(desk.delivered()) == sorted(set().union(*early))
+        assert desk.run("audit", "emea", *hours(8, 10), "--json").json == []
+        clock[0] += timedelta(hours=7)
+        whole = [truth(stream) for stream in streams]
+        assert [before < after for before, after in zip(early, whole, strict=True)] == [True, True]
+        said = desk.run("audit", "emea", *hours(8, 10), "--json")
+        assert {(row["stream"], row["state"]) for row in said.json} == {(stream, "complete") for stream in streams}
+        assert "windows of emea had fewer records than the console counts now." in said.err
+        assert sorted(desk.delivered()) == sorted(set().union(*whole))
+        assert desk.run("audit", "emea", *hours(8, 10), "--json").json == []
+        # what is gone there stays here
+        objects = desk.objects()
+        clock[0] -= timedelta(hours=7)
+        said = desk.run("audit", "emea", *hours(8, 10), "--json")
+        assert said.json == []
+        assert "the token sees less than before" in said.err
+        assert desk.objects() == objects
+        # windows of another calendar could not be collected again
+        (path,) = desk.folder.rglob("emea.yaml")
+        path.write_text(path.read_text().replace("every: 1h", "every: 2h"))
+        assert "the token sees less" not in desk.run("audit", "emea", *hours(8, 10), code=1).err
+
+
+def test_an_audit_that_can_not_count_fails_and_says_why(desk: Desk, console: Simulator) -> None:
+    desk.add()
+    desk.run("collect", "emea", *hours(0, 1))
+    desk.connect(console.url, token="eyJwrong")
+    span = {"start": iso(YESTERDAY), "end": iso(YESTERDAY + timedelta(days=2))}
+    said = desk.run("audit", "emea", "--from", span["start"], "--to", span["end"], "--json", code=1)
+    (uncounted,) = [row for row in said.json if row["window"] == span]
+    assert uncounted["state"] == "failed"
+    assert "token" in uncounted["error"]
+
+
+def test_types_that_this_version_does_not_know_are_told(desk: Desk) -> None:
+    desk.add()
+    desk.run("collect", "emea", *hours(1, 3))
+    assert "new to this version" not in desk.run("coverage", "emea").err
+    # as a console would have sent it that is newer than the product
+    for (raw, packed), receipt in zip(desk.objects("raw").items(), desk.objects("receipts"), strict=True):
+        lines = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+        newer = zstandard.compress(re.sub(rb'"activityType":\d+,', b'"activityType":424242,', lines, count=1))
+        (desk.lake / raw).write_bytes(newer)
+        before, after = (hashlib.sha256(content).hexdigest() for content in (packed, newer))
+        (desk.lake / receipt).write_text((desk.lake / receipt).read_text().replace(before, after))
+    names = {"console": "x", "read_at": "", "types": [{"id": 424242, "action": "Logged \x1b[31m[red]In"}]}
+    (desk.lake / catalogue_key("emea")).write_bytes(json.dumps(names).encode())
+    desk.run("collect", "emea", *hours(1, 3), "--reprocess", "normalize")
+    told = [line for line in desk.run("coverage", "emea", "--json").err.splitlines() if "new to this version" in line]
+    assert len(told) == 1
+    for words in ("type 424242 (Logged [31m[red]In)", *(iso(YESTERDAY + timedelta(hours=hour)) for hour in (1, 3))):
+        assert words in told[0]
 
 
 def test_an_open_window_is_told_with_the_moment_it_opens(desk: Desk) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.console.conftest import NOW, Console, write_receipt_of
+from tests.console.conftest import HOSTILE, NOW, Console, write_receipt_of
 
 from sentinelone_collector.console import Backfill, DagState, Run
 from sentinelone_collector.console.coverage import Known, WindowState, days_of, gaps_of, state_of_window, weeks_of
+from sentinelone_collector.lake import new_types_key
 from sentinelone_collector.windows import Calendar, compact, iso
 
 BEGIN = NOW - timedelta(hours=12)
@@ -60,6 +62,19 @@ def test_the_page_shows_days_windows_and_the_receipt_with_its_run(covered: Conso
     missing = client.get("/coverage", params={"window": compact(BEGIN + timedelta(hours=4))}).text
     assert "There is no receipt" in missing
     assert client.get("/api/coverage/emea/receipt", params={"start": iso(NOW)}).status_code == 404
+
+
+def test_types_that_this_version_does_not_know_are_shown(covered: Console) -> None:
+    client = covered.as_("viewer")
+    assert "New activity types" not in client.get("/coverage").text
+    span = {"first": iso(BEGIN), "last": iso(BEGIN + timedelta(hours=1))}
+    noted = [{"type": "27", "name": "Known", **span}, {"type": "424242", "name": HOSTILE, **span}]
+    covered.site.lake.put(new_types_key("emea"), json.dumps(noted).encode())
+    page = client.get("/coverage").text
+    assert "New activity types" in page
+    assert "424242" in page
+    assert ">27<" not in page.split('id="new-types"')[1], "this version knows it by now"
+    assert HOSTILE not in page
 
 
 def test_a_range_is_collected_by_a_backfill_of_its_windows(covered: Console) -> None:

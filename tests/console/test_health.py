@@ -24,6 +24,11 @@ def hour(number: int) -> Window:
 
 
 RUNNING = Facts(INSTANCE, NOW, DagState(is_paused=False), due=20, last_complete=hour(-1))
+ADDED = INSTANCE.model_copy(
+    update={"live_since": NOW - timedelta(minutes=2), "collection_start": NOW - timedelta(days=3)}
+)
+HISTORY = tuple(ADDED.calendar.due(NOW))
+BEGINNING = Facts(ADDED, NOW, DagState(is_paused=False), due=len(HISTORY), behind=HISTORY)
 OLD = tuple(hour(number) for number in (-9, -8))
 
 
@@ -50,6 +55,10 @@ def _soon(**span: float) -> datetime:
         (replace(RUNNING, last_complete=None, due=0), "Configured"),
         (replace(RUNNING, last_complete=None, active=3, behind=OLD), "Collecting"),
         (replace(RUNNING, last_complete=None, behind=OLD), "Not yet collected"),
+        (BEGINNING, "Configured"),
+        (replace(BEGINNING, now=_soon(minutes=14)), "Not yet collected"),
+        (replace(BEGINNING, last_complete=HISTORY[0], behind=HISTORY[1:]), "Collecting"),
+        (replace(BEGINNING, last_complete=HISTORY[0], behind=HISTORY[1:], now=_soon(hours=3)), "Late"),
         (replace(RUNNING, last_complete=hour(-30), active=3, behind=OLD), "Collecting"),
         (replace(RUNNING, last_complete=hour(-30), behind=OLD), "Late"),
     ],

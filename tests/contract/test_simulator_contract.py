@@ -46,7 +46,7 @@ def console() -> Iterator[Simulator]:
 def call(console: Simulator, path: str, body: bytes | None = None) -> tuple[int, Any]:
     request = urllib.request.Request(console.url + BASE + path, body, {"Authorization": f"ApiToken {console.token}"})
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as failure:
         with failure:

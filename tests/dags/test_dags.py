@@ -51,7 +51,6 @@ def parse(tmp_path: Path, *, dags: Path = PROJECT / "dags", **environment: str) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

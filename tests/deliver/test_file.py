@@ -141,7 +141,6 @@ def test_the_same_events_give_the_same_bytes_in_every_process_and_at_every_time(
             [sys.executable, "-c", _WRITER, window.name, str(events), str(there), *reversed(uids)],
             env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin:/bin"},
             check=True,
-            timeout=60,
         )
     assert (here / "plain").read_bytes() == (there / "plain").read_bytes()
     assert (here / "packed").read_bytes() == (there / "some-other-name").read_bytes()

@@ -49,7 +49,7 @@ def program() -> Iterator[Callable[..., dict[str, Any]]]:
 
     yield ask
     for process in started:
-        process.communicate(timeout=20)
+        process.communicate()
 
 
 @pytest.fixture

@@ -152,6 +152,20 @@ def test_where_writing_is_all_that_is_allowed_the_ledger_decides(s3_world: World
     assert held(s3_world, s3_server) == {file_key(W0, ".parquet"): s3_world.expected(W0)}
 
 
+def test_where_a_place_only_does_not_answer_the_ledger_decides_nothing(s3_world: World, s3_server: Any) -> None:
+    """The ledger would take a window for delivered whose object was deleted meanwhile."""
+    results = s3_world.collect(W0)
+    s3_world.deliver(results)
+    place(s3_world, s3_server).delete(file_key(W0, ".parquet"))
+    client, left = s3_server.faulty_client("HeadObject", 503, 503, 503)
+    with pytest.raises(DeliveryError) as caught:
+        s3_world.deliver(results, s3_client_for=lambda _: client)
+    assert caught.value.retryable
+    assert left == []
+    s3_world.deliver(results, s3_client_for=lambda _: client)
+    assert held(s3_world, s3_server) == {file_key(W0, ".parquet"): s3_world.expected(W0)}
+
+
 def test_the_whole_task_works_on_an_s3_lake(s3_world: World, s3_server: Any, tmp_path: Path) -> None:
     lake = S3Storage(s3_server.bucket, f"{s3_server.fresh_prefix()}/lake", s3_server.client())
     s3_world.lake = lake

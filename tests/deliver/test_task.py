@@ -117,6 +117,17 @@ def test_the_ledger_knows_the_latest_delivery_of_each_target(world: World) -> No
         assert world.store.ledger_digest(new.destination, new.target) == new.sha256
 
 
+def test_what_is_in_quarantine_is_not_lost(world: World) -> None:
+    results = world.collect(W0, 6, duplicates=2)
+    three = msgspec.structs.replace(results.normalized, quarantined=3)
+    with pytest.raises(IncompleteWindow, match=r"8 records were .* 6 events, 3 quarantined and 2 duplicates make 11"):
+        world.deliver(Results(results.fetched, three, results.tagged))
+    eleven = msgspec.structs.replace(results.fetched, fetched=11)
+    world.deliver(Results(eleven, three, results.tagged))
+    receipt = receipt_of(world)
+    assert receipt.fetched == receipt.events + receipt.quarantined + receipt.duplicates == 11
+
+
 @pytest.mark.parametrize(("fetched", "duplicates"), [(6, 0), (5, 1), (4, 0)])
 def test_records_that_got_lost_between_the_tasks_fail_the_window(world: World, fetched: int, duplicates: int) -> None:
     results = world.collect(W0, 5)

@@ -96,7 +96,7 @@ def test_any_order_of_windows_with_repeats_gives_the_same_hits_and_incidents(
 def _collect(folder: Path, url: str, numbers: list[int], start: Any) -> None:
     ruleset = load_ruleset(folder / "rules")
     world = World(folder, ruleset, url=url)
-    start.wait(60)
+    start.wait()
     for number in numbers:
         world.put(WINDOWS[number], STORY)
         world.tag(WINDOWS[number])
@@ -113,11 +113,13 @@ def test_two_processes_at_once_end_in_the_same_hits_and_incidents(
     context = multiprocessing.get_context("fork")
     start = context.Barrier(2)
     orders = (list(range(COUNT)), list(reversed(range(COUNT))))
-    processes = [context.Process(target=_collect, args=(tmp_path, store_url, order, start)) for order in orders]
+    processes = [
+        context.Process(target=_collect, args=(tmp_path, store_url, order, start), daemon=True) for order in orders
+    ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     world = World(tmp_path, few, url=store_url)
     assert world.hit_files() == in_order[0]

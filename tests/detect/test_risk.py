@@ -127,7 +127,7 @@ def test_any_order_of_windows_with_repeats_gives_the_same_sums(
 
 def _collect(folder: Path, url: str, order: list[int], start: Any) -> None:
     world = World(folder, load_ruleset(folder / "rules"), url=url)
-    start.wait(60)
+    start.wait()
     _play(world, order)
     world.store.close()
 
@@ -141,11 +141,13 @@ def test_two_processes_at_once_end_in_the_same_sums(
     context = multiprocessing.get_context("fork")
     start = context.Barrier(2)
     orders = ([0, 2, 4, 1, 3, 5], [5, 3, 1, 4, 2, 0])
-    processes = [context.Process(target=_collect, args=(tmp_path, store_url, order, start)) for order in orders]
+    processes = [
+        context.Process(target=_collect, args=(tmp_path, store_url, order, start), daemon=True) for order in orders
+    ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     world = World(tmp_path, few, url=store_url)
     assert (world.hit_files(), world.incidents()) == in_order

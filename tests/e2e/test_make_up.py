@@ -21,7 +21,7 @@ import requests
 from sentinelone_collector.local.processes import read_state
 from sentinelone_collector.windows import DAY
 
-from .conftest import E2E, PROJECT, free_port, run_folder
+from .conftest import E2E, PATIENCE, PROJECT, free_port, run_folder
 
 pytestmark = E2E
 
@@ -43,21 +43,21 @@ class Start:
             "COLUMNS": "160",
         }
 
-    def make(self, *words: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
+    def make(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["make", "--no-print-directory", *words],
             cwd=PROJECT,
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=PATIENCE,
             check=False,
         )
 
     def s1c(self, *words: str) -> object:
         command = f". {shlex.quote(str(self.root / 'env.sh'))} && {PROJECT}/.venv/bin/s1c {shlex.join(words)} --json"
         done = subprocess.run(
-            ["sh", "-c", command], env=self.environment, capture_output=True, text=True, check=False, timeout=120
+            ["sh", "-c", command], env=self.environment, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -93,7 +93,7 @@ def test_it_collects_three_days_of_two_consoles_and_says_where_to_look(up: Start
     (password,) = re.findall(r"password (\S+)", printed)
     assert f"http://127.0.0.1:{up.port}" in printed
     answer = requests.post(
-        f"http://127.0.0.1:{up.port}/auth/token", json={"username": "admin", "password": password}, timeout=20
+        f"http://127.0.0.1:{up.port}/auth/token", json={"username": "admin", "password": password}, timeout=PATIENCE
     )
     assert answer.status_code == 201
     for slug in ("emea", "apac"):
@@ -141,7 +141,7 @@ def test_after_a_kill_of_everything_it_starts_again_with_its_data(up: Start) -> 
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(family, timeout=60)
+    psutil.wait_procs(family, timeout=PATIENCE)
     done = up.make("up")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert _RUNS_ALREADY not in done.stdout

@@ -83,6 +83,7 @@ class FakeConsole(requests.adapters.BaseAdapter):
     shuffle: bool = False  # rows of a page in any order; the cursor points behind the last one in true order
     repeat: bool = False  # each page begins with the last row of the page before
     refuse: Callable[[dict[str, str], int], tuple[int, bytes] | None] | None = None
+    retry_after: int | None = None  # seconds, asked for by each 503
     recount: Callable[[dict[str, str], int, int], int] | None = None
     change: Callable[[dict[str, str], int, list[Row]], list[Row]] | None = None
     seen: list[dict[str, str]] = field(default_factory=list)
@@ -104,9 +105,10 @@ class FakeConsole(requests.adapters.BaseAdapter):
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         with self.lock:
             status, body = self._answer(request)
-        raw = urllib3.HTTPResponse(
-            body=io.BytesIO(body), headers={"Content-Length": str(len(body))}, status=status, preload_content=False
-        )
+        headers = {"Content-Length": str(len(body))}
+        if status == 503 and self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        raw = urllib3.HTTPResponse(body=io.BytesIO(body), headers=headers, status=status, preload_content=False)
         return requests.adapters.HTTPAdapter().build_response(request, raw)
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ fetch(fake.instance(), fake.stream(page_size=10), fake.WINDOW, console=source.co
 
 def run(fake: Any, folder: Any, step: Any) -> Any:
     arguments = [sys.executable, "-c", SCRIPT, str(Path(fake.__file__)), str(folder), step]
-    return subprocess.run(arguments, check=False, timeout=60, env={**os.environ}).returncode
+    return subprocess.run(arguments, check=False, env={**os.environ}).returncode
 
 
 @pytest.mark.parametrize("step", STEPS)

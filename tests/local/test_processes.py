@@ -77,7 +77,7 @@ def test_supervisor_starts_again_what_dies_and_waits_longer_each_time(tmp_path: 
             (entry,) = [found for found in read_state(layout.state_file) if found.name == "one"]
             pids.append(entry.pid)
             os.kill(entry.pid, signal.SIGKILL)
-            psutil.wait_procs([psutil.Process(entry.pid)], timeout=5)
+            psutil.wait_procs([psutil.Process(entry.pid)])
             supervisor.look()
             assert [found.name for found in read_state(layout.state_file)] == ["supervisor"]
             now += pause - 0.01

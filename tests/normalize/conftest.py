@@ -20,6 +20,7 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from sentinelone_collector.lake import FolderStorage, object_key
 from sentinelone_collector.normalize import Context, decode_record, iter_events, map_activity, normalize
 from sentinelone_collector.normalize.columns import Row, to_event
+from sentinelone_collector.normalize.rows import Rows, placed
 from sentinelone_collector.normalize.streams import get_stream
 from sentinelone_collector.normalize.streams.activities import map_record
 from sentinelone_collector.normalize.tables import to_table
@@ -67,6 +68,17 @@ class Room:
     def normalized(self, lines: Iterable[bytes]) -> Outcome:
         self.put_raw(lines)
         return self.run()
+
+
+def long_way(lines: Iterable[bytes], context: Context) -> Rows:
+    """Map activities one by one."""
+    return placed([map_record(record, text, context) for text, record in map(decode_record, lines)])
+
+
+def parts_of(rows: Rows) -> list[list[Any]]:
+    """Return what the rows of one block share with others, row by row."""
+    [block] = rows.blocks.values()
+    return [[part.of(number) for part in block.parts] for number in rows.numbers]
 
 
 @pytest.fixture

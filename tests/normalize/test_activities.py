@@ -83,6 +83,16 @@ def test_the_one_who_acts_and_the_one_acted_on_stay_apart(activity: Any, as_even
     }
 
 
+def test_an_address_of_mail_beside_the_name_is_the_users_and_is_observed(activity: Any, as_event: Any) -> None:
+    data = {"byUser": "Grace Hopper", "username": "Ada", "recoveryEmail": "ada@example.com"}
+    event = as_event(activity(25, data))
+    assert (event["user"]["name"], event["user"]["email_addr"]) == ("Ada", "ada@example.com")
+    observed = {entry["name"]: entry["value"] for entry in event["observables"]}
+    assert observed["user.email_addr"] == "ada@example.com"
+    own = as_event(activity(25, {**data, "email": "ada.lovelace@example.com"}))
+    assert own["user"]["email_addr"] == "ada.lovelace@example.com"
+
+
 def test_without_by_user_the_user_acts_on_his_own_account(activity: Any, as_event: Any) -> None:
     event = as_event(activity(3711, {"username": "Grace Hopper"}))
     expected = {"name": "Grace Hopper", "uid": "1480000000000000777"}
@@ -287,6 +297,21 @@ def test_activities_of_one_threat_share_the_finding(activity: Any, as_event: Any
     assert [event["finding_info"]["uid"] for event in events] == ["77"] * 3
     assert [event["severity_id"] for event in events] == [5, 1, 1]
     assert events[0]["evidences"][0]["file"]["name"] == "a.exe"
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "title"),
+    [
+        ({"threatName": "a.exe", "fileDisplayName": "b.exe"}, {}, "a.exe"),
+        ({"fileDisplayName": "b.exe"}, {}, "b.exe"),
+        ({}, {}, "What happened, as the console words it."),
+        ({}, {"primaryDescription": None}, "Threat"),
+    ],
+)
+def test_a_threat_without_a_name_is_called_by_what_happened(
+    activity: Any, as_event: Any, data: dict[str, Any], fields: dict[str, Any], title: str
+) -> None:
+    assert as_event(activity(19, data, threatId="77", **fields))["finding_info"]["title"] == title
 
 
 @pytest.mark.parametrize(("title", "status"), [("Resolved", 4), ("In progress", 2), ("Unresolved", 1)])

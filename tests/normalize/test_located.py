@@ -12,15 +12,15 @@ from sentinelone_collector.addresses import AddressBook, Facts
 from sentinelone_collector.addresses.facts import Address, Edition
 from sentinelone_collector.lake import FolderStorage
 from sentinelone_collector.normalize import Context, decode_record, iter_events, normalize
-from sentinelone_collector.normalize.blocks import PlacedRow, placed
 from sentinelone_collector.normalize.columns import to_event
+from sentinelone_collector.normalize.lines import Lines
 from sentinelone_collector.normalize.profile13 import LOST, to_1_3
 from sentinelone_collector.normalize.quick import quick_reader
 from sentinelone_collector.normalize.streams.activities import map_record
 from sentinelone_collector.normalize.table import routes
 from sentinelone_collector.normalize.tables import TableBuilder
 
-from .conftest import CONSOLE, INSTANCE, STREAM, WINDOW, Room
+from .conftest import CONSOLE, INSTANCE, STREAM, WINDOW, Room, long_way, parts_of
 
 BUILT = 1_795_305_600
 HOME, TOR, OFFICE, UNKNOWN = "81.2.69.142", "81.2.69.200", "198.51.100.7", "81.2.70.1"
@@ -118,11 +118,9 @@ def test_both_ways_of_mapping_agree_for_every_type(activity: Make) -> None:
     context = Context(CONSOLE, STREAM, _book())
     data = {"username": "anna@example.com", "ipAddress": HOME, "computerName": "pc-7", "newValue": True}
     lines = [msgspec.json.encode(activity(kind, data, agentId="7")) for kind in routes()]
-    rows = quick_reader(context)(lines)
-    quick = [row for row in rows if row is not None]
-    known = [decode_record(line) for line, row in zip(lines, rows, strict=True) if row is not None]
-    slow = placed([map_record(record, text, context) for text, record in known])
-    assert [_parts(row) for row in quick] == [_parts(row) for row in slow]
+    quick, numbers = quick_reader(context)(Lines.joined(lines))
+    slow = long_way([lines[number] for number in numbers], context)
+    assert parts_of(quick) == parts_of(slow)
     events = []
     for found in (quick, slow):
         builder = TableBuilder()
@@ -130,11 +128,6 @@ def test_both_ways_of_mapping_agree_for_every_type(activity: Make) -> None:
         events.append(list(iter_events(builder.table())))
     assert events[0] == events[1]
     assert sum("location" in event.get("src_endpoint", {}) for event in events[0]) > 100
-
-
-def _parts(row: PlacedRow) -> list[Any]:
-    _, _, block, number = row
-    return [part[number] for part in block.parts]
 
 
 def test_the_source_of_blocked_traffic_is_located(
@@ -147,10 +140,9 @@ def test_the_source_of_blocked_traffic_is_located(
     assert event["src_endpoint"] == {"ip": TOR, "location": {"country": "NL"}}
     assert "address:tor" in event["metadata"]["labels"]
     assert problems(event) == []
-    [row] = quick_reader(Context(CONSOLE, STREAM, _book()))([msgspec.json.encode(record)])
-    assert row is not None
+    rows, _ = quick_reader(Context(CONSOLE, STREAM, _book()))(Lines.joined([msgspec.json.encode(record)]))
     builder = TableBuilder()
-    builder.add([row])
+    builder.add(rows)
     (quick,) = iter_events(builder.table())
     assert quick == event
 

@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinelone_collector.normalize import Context, decode_record, iter_events
-from sentinelone_collector.normalize.blocks import PlacedRow, placed
+from sentinelone_collector.normalize import Context, iter_events
+from sentinelone_collector.normalize.lines import Lines
 from sentinelone_collector.normalize.quick import quick_reader
-from sentinelone_collector.normalize.streams.activities import map_record
+from sentinelone_collector.normalize.rows import Rows
 from sentinelone_collector.normalize.tables import TableBuilder
+
+from .conftest import long_way
 
 CONTEXT = Context("console.example.com", "activities")
 # a log-in, a blocked connection, a device that was plugged in, and fields that keep a record from the quick way
@@ -28,11 +31,7 @@ KINDS: tuple[tuple[int, dict[str, Any]], ...] = (
 )
 
 
-def _long_way(lines: Sequence[bytes]) -> list[PlacedRow]:
-    return placed([map_record(record, text, CONTEXT) for text, record in map(decode_record, lines)])
-
-
-def _events(*batches: Sequence[PlacedRow]) -> list[dict[str, Any]]:
+def _events(*batches: Rows) -> list[dict[str, Any]]:
     builder = TableBuilder()
     for batch in batches:
         builder.add(batch)
@@ -45,22 +44,29 @@ class Given:
 
     def __init__(self, activity: Callable[..., dict[str, Any]]) -> None:
         read = quick_reader(CONTEXT)
-        self.rows: list[PlacedRow] = []
+        found = []
         for block in range(3):
             lines = [
                 msgspec.json.encode(activity(kind, data | {"number": block}, id=str(100 * block + number), agentId="7"))
                 for number, (kind, data) in enumerate(KINDS * 2)
             ]
-            quick = read(lines)
-            slow = iter(_long_way([line for line, row in zip(lines, quick, strict=True) if row is None]))
-            self.rows += [next(slow) if row is None else row for row in quick]
-        self.events = [event for row in self.rows for event in _events([row])]
+            quick, known = read(Lines.joined(lines))
+            others = [line for number, line in enumerate(lines) if number not in known]
+            slow = long_way(others, CONTEXT)
+            both = Rows.joined((quick, slow))
+            dice = random.Random(block)
+            found.append(both.taken(np.array(dice.sample(range(len(both)), len(both)))))
+        self.rows = Rows.joined(found)
+        self.events = [event for place in range(len(self.rows)) for event in _events(self.taken([place]))]
+
+    def taken(self, places: Sequence[int]) -> Rows:
+        return self.rows.taken(np.array(places, np.int64))
 
 
 @pytest.fixture(scope="module")
 def given_rows(activity: Callable[..., dict[str, Any]]) -> Given:
     found = Given(activity)
-    assert len({id(row[2]) for row in found.rows}) == 6
+    assert len(found.rows.blocks) == 6
     return found
 
 
@@ -71,14 +77,15 @@ def test_any_rows_in_any_order_give_their_own_events(given_rows: Given, seed: in
     chosen = [number for number in range(len(given_rows.rows)) if dice.random() < share] or [0]
     if dice.random() < 0.7:
         dice.shuffle(chosen)
-    batches = [[given_rows.rows[number] for number in some] for some in (chosen[:cut], chosen[cut:])]
+    batches = [given_rows.taken(some) for some in (chosen[:cut], chosen[cut:])]
     assert _events(*batches) == [given_rows.events[number] for number in chosen]
 
 
 def test_neighbours_of_one_block_share_its_memory(given_rows: Given) -> None:
-    block = given_rows.rows[0][2]
-    ours = [row for row in given_rows.rows if row[2] is block][:3]
+    address = given_rows.rows.addresses[0]
+    ours = given_rows.rows.taken(given_rows.rows.addresses == address)
+    neighbours = ours.taken(np.argsort(ours.numbers)).taken(slice(3))
     builder = TableBuilder()
-    builder.add(ours)
+    builder.add(neighbours)
     [raw] = builder.encoded_table().column("raw_data").chunks
-    assert raw.buffers()[2].address == block.columns["raw_data"].buffers()[2].address
+    assert raw.buffers()[2].address == ours.blocks[address].columns["raw_data"].buffers()[2].address

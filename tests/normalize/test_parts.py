@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sentinelone_collector.normalize.shapes import Declared
+from sentinelone_collector.normalize.shapes import Declared, places_of
 
 
 def test_equal_values_of_other_types_share_nothing(
@@ -28,7 +28,7 @@ def test_objects_in_place_of_texts_are_no_error(
 
 
 def test_only_declared_fields_can_be_read() -> None:
-    fields = Declared(["a", "b"], {"a": 1})
+    fields = Declared(places_of(["a", "b"], ["a"]), [1, None])
     assert (fields.get("a"), fields.get("b")) == (1, None)
     with pytest.raises(KeyError):
         fields.get("c")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ import zstandard
 
 from sentinelone_collector.errors import LakeError
 from sentinelone_collector.normalize import event_schema, pipeline
+from sentinelone_collector.normalize.table import routes
 
 BAD_LINES = {
     b'{"id": "1", "createdAt": ': "no JSON",
@@ -31,6 +33,13 @@ BAD_LINES = {
     b'{"data": ' + b"[" * 1000: "nested",
     b'{"id": "1", "n": ' + b"9" * 5000 + b"}": "no JSON",
 }
+
+
+@pytest.fixture(autouse=True, params=["long way", "quick way"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let windows of every size take one way."""
+    monkeypatch.setattr(pipeline, "_MANY", 0 if request.param == "quick way" else 1 << 40)
+    return str(request.param)
 
 
 def test_conserves_every_line(room: Any, many: Any, bytes_of: Callable[..., bytes]) -> None:
@@ -168,6 +177,47 @@ from sentinelone_collector.windows import Window
 start, end = (datetime.fromisoformat(text) for text in sys.argv[2:])
 print(normalize("emea", "activities", Window(start, end), console="console.example.com", lake=open_lake(sys.argv[1])))
 """
+
+
+def test_both_ways_give_the_same_bytes(
+    new_room: Any, many: Any, activity: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {"username": "Zoë", "ipAddress": "192.0.2.7", "computerName": "pc-7", "newValue": True, "reason": None}
+    every = [
+        activity(kind, data, id=str(kind), agentId="7", createdAt="2026-11-22T10:00:00.123456Z") for kind in routes()
+    ]
+    forms = [json.dumps, msgspec.json.encode, lambda record: json.dumps(record, ensure_ascii=False, indent=1)]
+    told = [form(record) for form, record in zip(itertools.cycle(forms), every, strict=False)]
+    lines = [line if isinstance(line, bytes) else line.replace("\n", " ").encode() for line in told]
+    found = set()
+    for least in (0, 1 << 40):
+        monkeypatch.setattr(pipeline, "_MANY", least)
+        found.add(new_room().normalized([*lines, *BAD_LINES, *many(3000)]).events_bytes)
+    assert len(found) == 1
+
+
+_LOADED = """
+import sys
+from sentinelone_collector.normalize import pipeline
+pipeline._MANY = int(sys.argv.pop())
+exec(sys.argv.pop(1))
+print("numba" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("more", "loaded"), [(-1, True), (0, True), (1, False)])
+def test_small_windows_do_not_wait_for_the_compiled_loops(room: Any, many: Any, more: int, loaded: bool) -> None:
+    room.put_raw(many(50))
+    with room.lake.local(room.key("raw")) as path:
+        least = path.stat().st_size + more
+    window = ("2026-11-22T10:00:00+00:00", "2026-11-22T11:00:00+00:00")
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, _SCRIPT, room.lake.url, *window, str(least)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1] == str(loaded)
 
 
 def test_other_processes_and_hash_seeds_give_the_same_bytes(room: Any, new_room: Any, many: Any) -> None:

@@ -102,3 +102,14 @@ def test_every_rule_says_what_a_person_needs(built_in: Ruleset) -> None:
     for rule in built_in.incident_rules:
         assert all(rule.document.get(key) for key in ("description", "falsepositives", "level", "status", "date"))
         assert rule.name.startswith("ep-") or rule.attacks or rule.name == "ub-017", rule.name
+
+
+def test_one_list_says_which_actions_are_sensitive(built_in: Ruleset) -> None:
+    told = {
+        rule.name: rule.document["detection"]["sensitive"]["metadata.event_code|re"]
+        for rule in built_in
+        if "sensitive" in rule.document.get("detection", {})
+    }
+    assert {"ub-001", "ub-001-role", "ub-002", "ub-005", "ub-007", "ub-008", "ub-016"} <= told.keys()
+    [codes] = set(told.values())
+    assert {int(code) for code in re.findall(r"\d+", codes)} <= routes().keys()

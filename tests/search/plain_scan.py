@@ -89,6 +89,8 @@ def _holds(leaf: Leaf, wanted: Words | Number | None, value: Value) -> bool:
         return leaf.kind != "number" and _in_a_row(wanted, there)
     if is_number:
         return bool(value == wanted.value)
+    if leaf.kind != "text" and wanted.value < 0 and len(words(wanted.text)) == 1:
+        return False
     return leaf.kind != "number" and _in_a_row(Words(tuple(words(wanted.text))), there)
 
 

@@ -81,24 +81,23 @@ _WORD = st.sampled_from(
     ["john", "doe", "svc", "01", "müller", "札幌", "10", "0", "1", "110", "7", "x", "o", "hara", "none"]
 )
 _WORDS = st.builds(Words, st.lists(_WORD, min_size=1, max_size=4).map(tuple), st.booleans())
-_TEXT_FIELDS = st.sampled_from(
-    [
-        *("user", "ip", "message", "instance", "stream", "severity", "class", "actor", "resources.name"),
-        *("metadata.labels", "observables.value", "user.has_mfa", "src_endpoint", "entity.data.newValue"),
-        *("unmapped.data.newvalue", "unmapped.data.n", "unmapped.data.neg", "unmapped.data.f", "unmapped.data.on"),
-        *("unmapped.data.two_words", "unmapped.data.deep.a_b", "unmapped.data.deep.a_b.y", "evidences.data.path"),
-    ]
+_TEXT_FIELDS = (
+    *("user", "ip", "message", "instance", "stream", "severity", "class", "actor", "resources.name"),
+    *("metadata.labels", "observables.value", "user.has_mfa", "src_endpoint", "entity.data.newValue"),
+    *("unmapped.data.newvalue", "unmapped.data.n", "unmapped.data.neg", "unmapped.data.f", "unmapped.data.on"),
+    *("unmapped.data.two_words", "unmapped.data.deep.a_b", "unmapped.data.deep.a_b.y", "evidences.data.path"),
 )
-_NUMBERS = st.sampled_from(["7", "-7", "7.5", "1", "2", "443", "6003", "0"]).map(Number)
+_NUMBERS = ("7", "-7", "7.5", "-7.5", "1", "2", "443", "6003", "0")
+_A_NUMBER = st.sampled_from(_NUMBERS).map(Number)
 _LEAVES = (
     _WORDS
-    | st.builds(Field, _TEXT_FIELDS, _WORDS | _NUMBERS | st.none())
-    | st.builds(Field, st.sampled_from(["severity_id", "class", "src_endpoint.port"]), _NUMBERS | st.none())
+    | st.builds(Field, st.sampled_from(_TEXT_FIELDS), _WORDS | _A_NUMBER | st.none())
+    | st.builds(Field, st.sampled_from(["severity_id", "class", "src_endpoint.port"]), _A_NUMBER | st.none())
     | st.builds(
         Compare,
         st.sampled_from(["severity", "severity_id", "class_uid", "src_endpoint.port", "time"]),
         st.sampled_from([">", ">=", "<", "<="]),
-        _NUMBERS,
+        _A_NUMBER,
     )
     | st.just(All())
 )
@@ -122,6 +121,13 @@ SCOPES = st.builds(
 def test_pages_hold_what_a_plain_scan_finds(full: Room, query: Node, scope: Scope, page: int) -> None:
     expected = full.scanned(query, scope)
     assert full.found(query, scope, page=max(page, len(expected) // 6)) == expected
+
+
+@pytest.mark.parametrize("number", ["7", "-7", "7.5", "-7.5"])
+@pytest.mark.parametrize("name", ["unmapped.data.n", "unmapped.data.neg"])
+def test_a_number_is_none_that_has_its_digits(full: Room, name: str, number: str) -> None:
+    query = Field(name, Number(number))
+    assert full.found(query) == full.scanned(query, Scope(SOURCES))
 
 
 @given(query=QUERIES, scope=SCOPES)

@@ -64,7 +64,7 @@ class Client:
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection(self.simulator.url.removeprefix("http://"), timeout=20)
+            self._connection = http.client.HTTPConnection(self.simulator.url.removeprefix("http://"))
         token = self.token or self.simulator.token
         headers = {"Authorization": f"ApiToken {token}"} | headers
         try:

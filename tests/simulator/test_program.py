@@ -25,7 +25,7 @@ def test_the_program_serves_writes_the_truth_and_stops_on_a_signal(tmp_path: Pat
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         assert ready["token"] == "chosen"
-        connection = http.client.HTTPConnection(ready["url"].removeprefix("http://"), timeout=20)
+        connection = http.client.HTTPConnection(ready["url"].removeprefix("http://"))
         headers = {"Authorization": "ApiToken chosen"}
         statuses, rows = [], []
         for _ in range(3):
@@ -35,7 +35,7 @@ def test_the_program_serves_writes_the_truth_and_stops_on_a_signal(tmp_path: Pat
             rows.append(response.read())
         connection.close()
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert output == b""
     assert statuses == [200, 429, 200]

@@ -60,6 +60,9 @@ def test_a_good_connection_is_told_as_one(console: Any) -> None:
     assert (found.days_left, found.scope, found.release) == (32, "site", "W")
     assert found.streams == {"activities": "ok", "threats": "ok"}
     assert any("2026-12-25" in sentence and "32 days" in sentence for sentence in found.sentences)
+    assert "accepts the token (release W)." in found.sentences[0]
+    assert found.sentences[-2:] == ("The stream activities can be read.", "The stream threats can be read.")
+    assert "release" not in console(system__info={}).sentences[0]
 
 
 def test_a_refused_token_says_so_and_nothing_more_is_tried(bench: Any, console: Any) -> None:
@@ -76,9 +79,11 @@ def test_a_missing_permission_is_named(bench: Any, console: Any, status: Any) ->
     assert found.ok  # threats are optional
     assert found.streams["threats"] == "no permission (needs Threats.view)"
     assert any("Threats.view" in sentence for sentence in found.sentences)
+    assert not any("is needed" in sentence for sentence in found.sentences)
     found = console(activities=refusal(bench, status))
     assert not found.ok
     assert found.streams["activities"] == "no permission (needs Activity Page.view)"
+    assert any("The stream activities can't be read, and is needed" in sentence for sentence in found.sentences)
 
 
 def test_a_token_that_may_not_read_its_owner_is_good(bench: Any, console: Any) -> None:
@@ -98,7 +103,12 @@ def test_the_expiry_is_read_from_the_owner_where_the_details_are_refused(bench: 
 
 
 @pytest.mark.parametrize(
-    ("expiry", "ok", "words"), [("2026-11-21T00:00:00Z", False, "expired on"), ("2026-11-30T00:00:00Z", True, "soon")]
+    ("expiry", "ok", "words"),
+    [
+        ("2026-11-21T00:00:00Z", False, "expired on"),
+        ("2026-11-22T12:00:01Z", True, "soon"),
+        ("2026-11-30T00:00:00Z", True, "soon"),
+    ],
 )
 def test_an_end_that_is_near_or_past_is_told(console: Any, expiry: Any, ok: Any, words: Any) -> None:
     found = console(users__api_token_details={"expiresAt": expiry})

@@ -23,6 +23,7 @@ from sentinelone_collector.errors import (
     TokenError,
 )
 from sentinelone_collector.instances import Connection
+from sentinelone_collector.source.answers import CountRejected
 from sentinelone_collector.source.console import Console
 from sentinelone_collector.source.transport import Timeouts, Transport
 
@@ -48,6 +49,7 @@ def error_body(code: int, detail: str | None, title: str) -> bytes:
         (403, error_body(4030010, None, "Insufficient permissions"), PermissionDenied, ["403", "Activity Page.view"]),
         (404, b"404 page not found\n", ProtocolError, ["404", "page not found", "address"]),
         (400, error_body(4000010, "Invalid cursor value received", "Validation Error"), CursorRejected, ["cursor"]),
+        (400, error_body(4000010, "countOnly: Unknown field", "Validation Error"), CountRejected, ["Unknown field"]),
         (400, error_body(4000010, "isLegacy: Unknown field", "Validation Error"), ProtocolError, ["Unknown field"]),
         (400, b'{"error":"missing scope"}', ProtocolError, ["400"]),
         (409, b"", ProtocolError, ["409"]),

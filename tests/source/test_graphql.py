@@ -126,7 +126,9 @@ def test_the_scope_is_asked_for(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("message", "extensions", "kind"),
     [
-        ("Unauthenticated", {"code": "UNAUTHENTICATED"}, TokenError),
+        ("Unauthenticated", {}, TokenError),
+        ("No.", {"code": "UNAUTHENTICATED"}, TokenError),
+        ("No.", {"classification": "FORBIDDEN"}, PermissionDenied),
         ("Access Denied", {"classification": "FORBIDDEN"}, PermissionDenied),
         ("User does not have required permissions.", {}, PermissionDenied),
         ("This scope does not have Unified Alerts enabled.", {"code": "FORBIDDEN"}, NotLicensed),

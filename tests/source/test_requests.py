@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
 from typing import Any
 
 import pytest
@@ -52,6 +55,32 @@ def test_a_loopback_console_is_reached_without_a_proxy(monkeypatch: Any, bench: 
     assert "proxy.invalid" not in str(seen)
 
 
+def test_a_cookie_is_never_sent_back(bench: Any) -> None:
+    """A load balancer's cookie would bind all requests of a long task to one node."""
+    body = b'{"data":{},"errors":null}'
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nSet-Cookie: node=7; Path=/\r\nContent-Length: %d\r\n\r\n"
+    )
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            with peer, peer.makefile("rb") as lines:
+                for _ in range(2):
+                    received.append(b"".join(iter(lines.readline, b"\r\n")).lower())
+                    peer.sendall(head % len(body) + body)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with Console(Connection(f"http://127.0.0.1:{server.getsockname()[1]}", bench.token)) as console:
+            for _ in range(2):
+                console.get("/system/info")
+        thread.join()
+    assert [b"authorization: apitoken" in each for each in received] == [True, True]
+    assert not any(b"cookie" in each for each in received)
+
+
 def test_every_page_carries_all_filters_the_sort_and_the_limit(bench: Any) -> None:
     bench.answers(bench.page([{"id": "1"}], "YQ%3D%3D"), bench.page([{"id": "2"}], "b+/c="), bench.page([{"id": "3"}]))
     pages = list(bench.console.iter_pages(bench.endpoint, FILTERS))
@@ -88,9 +117,13 @@ def test_cursors_that_run_in_a_circle_are_rejected(bench: Any, cursors: Any) -> 
     assert len(bench.network.sent) == len(cursors)
 
 
-def test_empty_pages_without_end_are_rejected(bench: Any) -> None:
-    bench.answers(*(bench.page([], f"c{number}") for number in range(500)))
-    with pytest.raises(CursorRejected, match="empty pages"):
+def test_a_hundred_empty_pages_in_a_row_are_borne_and_no_more(bench: Any) -> None:
+    empty = [bench.page([], f"c{number}") for number in range(101)]
+    others = [bench.page([], f"e{number}") for number in range(100)]
+    bench.answers(*empty[:100], bench.page([{"id": "1"}], "d"), *others, bench.page([{"id": "2"}]))
+    assert bench.pages() == [b'{"id": "1"}', b'{"id": "2"}']
+    bench.answers(*empty, bench.page([{"id": "1"}]))
+    with pytest.raises(CursorRejected, match="101 empty pages in a row after 101 pages"):
         bench.pages()
 
 
@@ -119,3 +152,19 @@ def test_requests_are_counted_for_each_task_with_their_retries(bench: Any) -> No
     first.count(bench.endpoint, {})
     second.count(bench.endpoint, {})
     assert (first.requests, second.requests, bench.console.requests) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("data", [{"release": "W"}, ["one"]])
+def test_an_error_inside_an_answer_with_data_is_no_answer(bench: Any, data: Any) -> None:
+    body = {"data": data, "errors": [{"code": 5000010, "detail": "a shard is missing", "title": "Server error"}]}
+    bench.answers(bench.Reply(200, json.dumps(body).encode()), bench.Reply(200, json.dumps({"data": data}).encode()))
+
+    def read(console: Console) -> Any:
+        path = "/system/info"
+        return console.get(path) if isinstance(data, dict) else console.items(path, permission="Console.view")
+
+    assert read(bench.make()) == data
+    assert len(bench.network.sent) == 2
+    bench.answers(bench.Reply(200, json.dumps(body).encode()))
+    with pytest.raises(ProtocolError, match="a shard is missing"):
+        read(bench.make(patience=0.0))

@@ -123,6 +123,17 @@ def test_the_last_of_equal_keys_counts() -> None:
     assert members(b'{"a":1,"b":2,"\\u0061":3}') == {"a": b"3", "b": b"2"}
 
 
+def test_members_with_an_unreadable_key_are_left_out() -> None:
+    text = b' {"a" : 1, 7:2, "b\\ud800":3, "\xff":4, "c" 5, "d":[6] }'
+    assert members(text) == {"a": b"1", "d": b"[6]"}
+
+
+@pytest.mark.parametrize("text", [b'["a"]', b"[]", b"7", b'"a"', b"", b" "])
+def test_members_are_those_of_an_object(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        members(text)
+
+
 def test_one_line_changes_line_breaks_alone() -> None:
     record = bytes(range(256))
     changed = one_line(record)

@@ -86,11 +86,11 @@ def _open(url: str) -> None:
 def test_several_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's1c.db'}"
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_open, args=(url,)) for _ in range(4)]
+    processes = [context.Process(target=_open, args=(url,), daemon=True) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join()
     assert [process.exitcode for process in processes] == [0] * 4
 
 
@@ -116,7 +116,7 @@ def _hold(url: str, ready: Any, finish: Any) -> None:
     store = open_store(url)
     with store.lock("emea"):
         ready.set()
-        finish.wait(60)
+        finish.wait()
     store.close()
 
 
@@ -128,24 +128,31 @@ def _take(url: str, name: str, started: Any, taken: Any) -> None:
     store.close()
 
 
+def _heard(event: Any, process: Any) -> bool:
+    """Wait for what another process says, unless it has died."""
+    while process.is_alive() and not event.wait(1):
+        pass
+    return bool(event.is_set())
+
+
 def test_a_lock_keeps_other_processes_out_until_it_is_given_back(url: str) -> None:
     context = multiprocessing.get_context("spawn")
     ready, finish, started, taken, other_started, other = (context.Event() for _ in range(6))
     open_store(url).close()
-    holder = context.Process(target=_hold, args=(url, ready, finish))
+    holder = context.Process(target=_hold, args=(url, ready, finish), daemon=True)
     holder.start()
-    assert ready.wait(60)
-    waiting = context.Process(target=_take, args=(url, "emea", started, taken))
-    free = context.Process(target=_take, args=(url, "apac", other_started, other))
+    assert _heard(ready, holder)
+    waiting = context.Process(target=_take, args=(url, "emea", started, taken), daemon=True)
+    free = context.Process(target=_take, args=(url, "apac", other_started, other), daemon=True)
     waiting.start()
     free.start()
-    assert other.wait(60)  # another name is another lock
-    assert started.wait(60)
+    assert _heard(other, free)  # another name is another lock
+    assert _heard(started, waiting)
     assert not taken.wait(0.5)
     finish.set()
-    assert taken.wait(60)
+    assert _heard(taken, waiting)
     for process in (holder, waiting, free):
-        process.join(60)
+        process.join()
         assert process.exitcode == 0
 
 
@@ -153,11 +160,11 @@ def test_a_lock_of_a_process_that_died_is_free(url: str) -> None:
     context = multiprocessing.get_context("spawn")
     ready, never, started, taken = (context.Event() for _ in range(4))
     open_store(url).close()
-    holder = context.Process(target=_hold, args=(url, ready, never))
+    holder = context.Process(target=_hold, args=(url, ready, never), daemon=True)
     holder.start()
-    assert ready.wait(60)
+    assert _heard(ready, holder)
     holder.kill()
-    holder.join(60)
+    holder.join()
     _take(url, "emea", started, taken)
     assert taken.is_set()
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinelone_collector.errors import UsageError
-from sentinelone_collector.windows import DAY, Calendar, Window, parse_time
+from sentinelone_collector.windows import DAY, Calendar, Window, as_utc, parse_time
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 moments = st.integers(0, 2 * 365 * 86_400_000_000).map(lambda us: EPOCH + timedelta(microseconds=us))
@@ -112,6 +113,45 @@ def test_other_zones_are_read_as_utc() -> None:
     window = Window(datetime(2026, 11, 22, 19, 0, tzinfo=tokyo), datetime(2026, 11, 22, 19, 10, tzinfo=tokyo))
     assert window.start == datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
     assert window.start.tzinfo is UTC
+
+
+def test_moments_of_other_kinds_become_plain_ones_of_utc() -> None:
+    moment = pendulum.datetime(2026, 11, 22, 19, 0, tz="Asia/Tokyo")
+    plain = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+    calendar = Calendar(moment, collection_start=moment)
+    assert calendar.collection_start is not None
+    for found in (as_utc(moment), calendar.live_since, calendar.collection_start, Window(moment, moment + DAY / 2).end):
+        assert type(found) is datetime
+        assert found.tzinfo is UTC
+    assert calendar.live_since == calendar.collection_start == plain
+
+
+def test_windows_that_only_meet_do_not_overlap() -> None:
+    first, second, third = Calendar(EPOCH).touching(EPOCH, EPOCH + timedelta(minutes=30))
+    whole = Window(first.start, third.end)
+    for left, right in ((first, second), (second, first), (first, third)):
+        assert not left.overlaps(right)
+    for left, right in ((first, first), (whole, second), (second, whole), (whole, third), (first, whole)):
+        assert left.overlaps(right)
+
+
+def test_a_calendar_has_ten_minutes_and_settles_for_five() -> None:
+    calendar = Calendar(EPOCH)
+    window = calendar.window_at(EPOCH)
+    assert window == Window(EPOCH, EPOCH + timedelta(minutes=10))
+    assert calendar.ready_at(window) == EPOCH + timedelta(minutes=15)
+
+
+def test_a_settle_time_below_zero_is_refused() -> None:
+    assert Calendar(EPOCH, settle=timedelta(0)).settle == timedelta(0)
+    with pytest.raises(UsageError, match="negative"):
+        Calendar(EPOCH, settle=timedelta(seconds=-1))
+
+
+@pytest.mark.parametrize("width", [timedelta(0), timedelta(minutes=-10)])
+def test_a_range_without_time_is_refused(width: timedelta) -> None:
+    with pytest.raises(UsageError, match="is empty"):
+        list(Calendar(EPOCH).touching(EPOCH, EPOCH + width))
 
 
 @pytest.mark.parametrize("width", [timedelta(0), timedelta(minutes=-10)])

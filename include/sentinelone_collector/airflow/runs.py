@@ -62,7 +62,10 @@ def run_of(dag_id: str, logical_date: datetime) -> Run | None:
 
 
 def start_run(dag_id: str, logical_date: datetime, *, existing: Run | None, note: str) -> str:
-    """Start a run for a logical date, or run the existing one again in place; return its id."""
+    """Start a run for a logical date, or run the existing one again in place; return its id.
+
+    Airflow takes the note for a new run only.
+    """
     from airflow.sdk.execution_time.comms import TriggerDagRun
 
     run_id = existing.run_id if existing else f"audit__{logical_date.isoformat()}"

@@ -76,6 +76,11 @@ def _at(moment: datetime, now: datetime) -> str:
     return moment.strftime("%H:%M UTC" if moment.date() == now.date() else "%Y-%m-%d, %H:%M UTC")
 
 
+def _due_at(instance: Instance, window: Window) -> datetime:
+    """Return the first moment when the window could be collected: history waited for nobody before `live_since`."""
+    return max(instance.calendar.ready_at(window), instance.live_since)
+
+
 def _stopped(facts: Facts) -> State | None:
     if facts.dag is not None and facts.dag.is_paused:
         return State("Paused", "off", "Nothing is collected. Resume makes up every window since.")
@@ -98,19 +103,19 @@ def _beginning(facts: Facts) -> State | None:
         return None
     if facts.active:
         return State("Collecting", "info", f"{facts.active} of {facts.due} first windows are being collected.")
-    calendar = facts.instance.calendar
-    ready = calendar.ready_at(calendar.first)
-    if not facts.due or facts.now - ready < _LEAST_ALLOWANCE:
-        return State("Configured", "info", f"The first window is collected at {_at(ready, facts.now)}.")
+    due = _due_at(facts.instance, facts.instance.calendar.first)
+    if not facts.due:
+        return State("Configured", "info", f"The first window is collected at {_at(due, facts.now)}.")
+    if facts.now - due < _LEAST_ALLOWANCE:
+        return State("Configured", "info", f"Airflow begins with the first of {facts.due:,} windows.")
     return State(
-        "Not yet collected", "warn", f"The first window was due at {_at(ready, facts.now)}; look at the DAG's runs."
+        "Not yet collected", "warn", f"The first window was due at {_at(due, facts.now)}; look at the DAG's runs."
     )
 
 
 def _late(facts: Facts) -> State | None:
-    calendar = facts.instance.calendar
     allowance = max(2 * facts.instance.every, _LEAST_ALLOWANCE)
-    late = [window for window in facts.behind if calendar.ready_at(window) < facts.now - allowance]
+    late = [window for window in facts.behind if _due_at(facts.instance, window) < facts.now - allowance]
     if not late:
         return None
     done = facts.due - len(facts.behind)
@@ -119,7 +124,7 @@ def _late(facts: Facts) -> State | None:
         return State(
             "Collecting", "info", f"Catching up with the history: {done:,} of {facts.due:,} windows are complete."
         )
-    since = ago(facts.now - calendar.ready_at(min(late)))
+    since = ago(facts.now - _due_at(facts.instance, min(late)))
     cure = "They are being made up." if facts.active else "The hourly audit collects them."
     return State("Late", "warn", f"{len(late):,} windows are missing, the oldest for {since}. {cure}")
 

@@ -1,4 +1,4 @@
-"""Rule files to rules: YAML, then pySigma's parser, then our own block, then the compiled condition.
+"""Rule files to rules: their drafts, those that they refer to, then the compiled condition.
 
 Every step adds to the problems and goes on with the rules that are left, so that one wrong file stops no other.
 """
@@ -9,26 +9,22 @@ import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
-from sigma.rule.base import SigmaYAMLLoader
 
 from sentinelone_collector.detect.anomaly.judge import Judge, read_detector
 from sentinelone_collector.detect.building import ACCOUNT, ROLE
-from sentinelone_collector.detect.correlation_rules import bases_of, read_correlation
+from sentinelone_collector.detect.correlation_rules import read_correlation
+from sentinelone_collector.detect.drafts import BLOCK, Draft, read_drafts
 from sentinelone_collector.detect.fields import Columns
-from sentinelone_collector.detect.keys import CORRELATION_KEYS, KEYS, PLACES
-from sentinelone_collector.detect.locate import Places, documents
 from sentinelone_collector.detect.predicates import NotExpressible, UnknownField, event_codes, predicate, spared_codes
-from sentinelone_collector.detect.risk_rules import is_risk_rule, read_risk
+from sentinelone_collector.detect.risk_rules import read_risk
 from sentinelone_collector.detect.ruleset import LEVELS, Correlation, Risk, Rule
 from sentinelone_collector.detect.samples import checked_events
 from sentinelone_collector.detect.spec import IncidentSpec
@@ -37,9 +33,6 @@ from sentinelone_collector.errors import RuleError
 
 __all__ = ["read_rules"]
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]{1,63}")
-_LOGSOURCE = {"product": "sentinelone", "service": "console"}
-_BLOCK = "x-incident"
 _OUTPUT_FIELDS = (  # what every hit is described and allowed by, whatever its rule
     "actor.user.name",
     "actor.user.email_addr",
@@ -54,43 +47,12 @@ _OUTPUT_FIELDS = (  # what every hit is described and allowed by, whatever its r
 )
 
 
-@dataclass
-class _Draft:
-    """One document of a rule file on its way to a rule."""
-
-    path: Path
-    document: dict[str, Any]
-    places: Places
-    sigma: SigmaRule | SigmaCorrelationRule
-    spec: IncidentSpec | None = None
-    bases: list[str] = field(default_factory=list)
-    uses: list[str] = field(default_factory=list)
-    silenced: bool = False
-
-    @property
-    def name(self) -> str:
-        return str(self.document.get("name"))
-
-    @property
-    def over_hits(self) -> bool:
-        """Whether it counts hits of rules, and no events."""
-        return is_risk_rule(self.sigma)
-
-    def error(self, text: str, *path: str | int) -> RuleError:
-        return _located(text, self.path, self.places, path)
-
-
-def _located(text: str, file: Path, places: Places, path: Sequence[str | int]) -> RuleError:
-    place = places.of(path)
-    return RuleError(text, path=file, line=place.line, column=place.column)
-
-
 def read_rules(files: Iterable[Path], columns: Columns) -> tuple[list[Rule], list[RuleError]]:
     """Return the rules of the files and what is wrong with the rest; `columns` collects the fields they use."""
     problems: list[RuleError] = []
-    drafts: dict[str, _Draft] = {}
+    drafts: dict[str, Draft] = {}
     for file in files:
-        for draft in _drafts(file, problems):
+        for draft in read_drafts(file, problems):
             known = drafts.setdefault(draft.name, draft)
             if known is not draft:
                 problems.append(draft.error(f"a rule named {draft.name} is in {known.path} already", "name"))
@@ -107,7 +69,7 @@ def read_rules(files: Iterable[Path], columns: Columns) -> tuple[list[Rule], lis
     return list(rules.values()), problems
 
 
-def _check_risks(rules: dict[str, Rule], drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
+def _check_risks(rules: dict[str, Rule], drafts: dict[str, Draft], problems: list[RuleError]) -> None:
     """Drop the rules over hits that name a rule which gives none."""
     hitting = [rule.name for rule in rules.values() if rule.emits and rule.spec and rule.risk is None]
     for name, risk in [(rule.name, rule.risk) for rule in rules.values() if rule.risk is not None]:
@@ -117,86 +79,7 @@ def _check_risks(rules: dict[str, Rule], drafts: dict[str, _Draft], problems: li
             del rules[name]
 
 
-def _drafts(file: Path, problems: list[RuleError]) -> Iterator[_Draft]:
-    try:
-        text = file.read_text("utf-8")
-        places = documents(text)
-        found = [document for document in yaml.load_all(text, SigmaYAMLLoader) if document is not None]  # a safe loader
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(RuleError(f"can't be read: {error}", path=file))
-        return
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        problems.append(RuleError(f"is no YAML: {error.problem}", path=file, line=where[0], column=where[1]))
-        return
-    except yaml.YAMLError as error:
-        problems.append(RuleError(f"is no YAML: {error}", path=file))
-        return
-    for document, place in zip(found, places, strict=True):
-        try:
-            yield _draft(file, document, place)
-        except RuleError as error:
-            problems.append(error)
-
-
-def _draft(file: Path, document: Any, places: Places) -> _Draft:
-    if not isinstance(document, dict):
-        raise _located("a rule is a mapping of keys and values", file, places, ())
-    kind = SigmaCorrelationRule if "correlation" in document else SigmaRule
-    try:
-        sigma: SigmaRule | SigmaCorrelationRule = kind.from_dict(document, collect_errors=True)
-        errors = sigma.errors
-    except (SigmaError, TypeError, AttributeError, ValueError) as error:
-        raise _located(str(error), file, places, PLACES.get(type(error).__name__, ())) from error
-    for wrong in errors:
-        default = ("correlation",) if "correlation" in document else ("detection",)
-        raise _located(str(wrong), file, places, PLACES.get(type(wrong).__name__, default)) from wrong
-    draft = _Draft(file, document, places, sigma)
-    _check_head(draft)
-    draft.spec = _spec(draft)
-    if isinstance(sigma, SigmaCorrelationRule) and not draft.over_hits:
-        draft.bases = bases_of(sigma)
-        draft.uses = list(dict.fromkeys([*draft.bases, *(draft.spec.unless if draft.spec else ())]))
-    return draft
-
-
-def _check_head(draft: _Draft) -> None:
-    document = draft.document
-    for key in document:
-        if key not in KEYS:
-            raise draft.error(f"a rule has no key {key!r}", str(key))
-    for key in document.get("correlation", ()):
-        if key not in CORRELATION_KEYS:
-            raise draft.error(f"a correlation has no key {key!r}", "correlation", str(key))
-    if not isinstance(document.get("name"), str) or not _NAME.fullmatch(document["name"]):
-        raise draft.error("a rule has a name of small letters, digits, - and _, like aa-010", "name")
-    if not document.get("title"):
-        raise draft.error("a rule has a title", "title")
-    if "correlation" not in document and document.get("logsource") != _LOGSOURCE:
-        raise draft.error("the logsource of a rule is {product: sentinelone, service: console}", "logsource")
-    if document.get("level") not in LEVELS and (_BLOCK in document or "level" in document):
-        raise draft.error(f"a rule has a level, one of {', '.join(LEVELS)}", "level")
-    if document.get("id") is None:
-        raise draft.error("a rule has an id, a UUID", "id")
-
-
-def _spec(draft: _Draft) -> IncidentSpec | None:
-    block = draft.document.get(_BLOCK)
-    if block is None:
-        if isinstance(draft.sigma, SigmaCorrelationRule):
-            raise draft.error(f"a correlation has a block {_BLOCK}", "correlation")
-        return None
-    try:
-        return IncidentSpec.model_validate(block)
-    except ValidationError as error:
-        first = error.errors()[0]
-        steps = [step for step in first["loc"] if not (isinstance(step, str) and "[" in step)]
-        name = ".".join(str(step) for step in steps)
-        raise draft.error(f"{_BLOCK}.{name}: {first['msg']}", _BLOCK, *steps) from error
-
-
-def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
+def _resolve(drafts: dict[str, Draft], problems: list[RuleError]) -> None:
     """Drop correlations whose bases can't be used and base rules that nobody uses; mark the silenced ones."""
     used: set[str] = set()
     for draft in list(drafts.values()):
@@ -212,12 +95,12 @@ def _resolve(drafts: dict[str, _Draft], problems: list[RuleError]) -> None:
             drafts[name].silenced = True
     for draft in list(drafts.values()):
         if draft.spec is None and draft.name not in used:
-            text = f"the rule has no block {_BLOCK} and no correlation uses it; add the block with its samples"
+            text = f"the rule has no block {BLOCK} and no correlation uses it; add the block with its samples"
             problems.append(draft.error(text))
             del drafts[draft.name]
 
 
-def _unusable(draft: _Draft, drafts: dict[str, _Draft]) -> str | None:
+def _unusable(draft: Draft, drafts: dict[str, Draft]) -> str | None:
     missing = [name for name in draft.uses if name not in drafts]
     if missing:
         return f"there is no rule {', '.join(missing)}"
@@ -227,9 +110,9 @@ def _unusable(draft: _Draft, drafts: dict[str, _Draft]) -> str | None:
     return None if draft.bases else "a correlation names the rules that it counts"
 
 
-def _bases_first(drafts: dict[str, _Draft], problems: list[RuleError]) -> list[_Draft]:
+def _bases_first(drafts: dict[str, Draft], problems: list[RuleError]) -> list[Draft]:
     """Return the drafts so that each comes after those that it uses; those that use themselves are a problem."""
-    ordered: dict[str, _Draft] = {}
+    ordered: dict[str, Draft] = {}
     left = dict(sorted(drafts.items()))
     while left:
         ready = [name for name, draft in left.items() if not any(used in left for used in draft.uses)]
@@ -244,7 +127,7 @@ def _bases_first(drafts: dict[str, _Draft], problems: list[RuleError]) -> list[_
     return list(ordered.values())
 
 
-def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
+def _rule(draft: Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
     broken = [name for name in draft.uses if name not in rules]
     if broken:
         raise draft.error(f"{', '.join(broken)} can't be used, see its own problem", "correlation", "rules")
@@ -278,7 +161,7 @@ def _rule(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> Rule:
     )
 
 
-def _over_time(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> tuple[Correlation | None, Risk | None]:
+def _over_time(draft: Draft, rules: dict[str, Rule], columns: Columns) -> tuple[Correlation | None, Risk | None]:
     if not isinstance(draft.sigma, SigmaCorrelationRule) or draft.spec is None:
         return None, None
     try:
@@ -286,11 +169,11 @@ def _over_time(draft: _Draft, rules: dict[str, Rule], columns: Columns) -> tuple
             return None, read_risk(draft.sigma, draft.spec)
         return read_correlation(draft.sigma, draft.spec, rules, columns), None
     except (NotExpressible, UnknownField) as error:
-        place = (_BLOCK,) if _BLOCK in str(error) else ("correlation",)
+        place = (BLOCK,) if BLOCK in str(error) else ("correlation",)
         raise draft.error(str(error), *place) from error
 
 
-def _codes(draft: _Draft) -> frozenset[str] | None:
+def _codes(draft: Draft) -> frozenset[str] | None:
     if not isinstance(draft.sigma, SigmaRule):
         return None
     found = [event_codes(condition.parsed) for condition in draft.sigma.detection.parsed_condition]
@@ -298,14 +181,14 @@ def _codes(draft: _Draft) -> frozenset[str] | None:
     return frozenset.union(*known) if known and len(known) == len(found) else None
 
 
-def _spared(draft: _Draft) -> frozenset[str]:
+def _spared(draft: Draft) -> frozenset[str]:
     if not isinstance(draft.sigma, SigmaRule):
         return frozenset()
     found = [spared_codes(condition.parsed) for condition in draft.sigma.detection.parsed_condition]
     return frozenset.intersection(*found) if found else frozenset()
 
 
-def _judge(draft: _Draft) -> Judge | None:
+def _judge(draft: Draft) -> Judge | None:
     block = draft.document.get("detector")
     if block is None:
         return None
@@ -321,7 +204,7 @@ def _judge(draft: _Draft) -> Judge | None:
         raise draft.error(str(error), "detector", "type") from error
 
 
-def _where(draft: _Draft, columns: Columns) -> str:
+def _where(draft: Draft, columns: Columns) -> str:
     sigma = draft.sigma
     if not isinstance(sigma, SigmaRule):  # for the type checker: correlations have bases and do not come here
         raise draft.error("a correlation counts other rules", "correlation", "rules")
@@ -362,7 +245,7 @@ def _place_of_field(detection: dict[str, Any], name: str) -> tuple[str | int, ..
     return search(detection, ("detection",)) or ("detection",)
 
 
-def _check_fields(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
+def _check_fields(draft: Draft, spec: IncidentSpec, columns: Columns) -> None:
     wanted: list[tuple[str, tuple[str, ...]]] = [
         *((name, ("attacker",)) for name in spec.attacker),
         *((name, ("victim",)) for name in spec.victim),
@@ -373,26 +256,26 @@ def _check_fields(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
         try:
             _, kind = columns.use(name)
         except KeyError:
-            raise draft.error(str(UnknownField(name)), _BLOCK, *place) from None
+            raise draft.error(str(UnknownField(name)), BLOCK, *place) from None
         if kind in {"texts", "numbers"} and place[0] == "dedup":
-            raise draft.error(f"{name} is a list and can't be a dedup key", _BLOCK, *place)
+            raise draft.error(f"{name} is a list and can't be a dedup key", BLOCK, *place)
 
 
-def _check_samples(draft: _Draft, spec: IncidentSpec, columns: Columns) -> None:
+def _check_samples(draft: Draft, spec: IncidentSpec, columns: Columns) -> None:
     if spec.tests.baseline:
         try:
             checked_events(spec.tests.baseline, spec.tests.base, columns.catalogue.schema, repeated=False)
         except ValueError as error:
-            raise draft.error(f"sample: {error}", _BLOCK, "tests", "baseline") from error
+            raise draft.error(f"sample: {error}", BLOCK, "tests", "baseline") from error
     for kind, samples in (("hits", spec.tests.hits), ("misses", spec.tests.misses)):
         for number, sample in enumerate(samples):
             try:
                 checked_events(sample, spec.tests.base, columns.catalogue.schema, repeated=False)
             except ValueError as error:
-                raise draft.error(f"sample: {error}", _BLOCK, "tests", kind, number) from error
+                raise draft.error(f"sample: {error}", BLOCK, "tests", kind, number) from error
 
 
 def _version(document: dict[str, Any], bases: list[str]) -> str:
-    block = {key: value for key, value in (document.get(_BLOCK) or {}).items() if key != "tests"}
-    content = json.dumps([{**document, _BLOCK: block}, bases], sort_keys=True, default=str)
+    block = {key: value for key, value in (document.get(BLOCK) or {}).items() if key != "tests"}
+    content = json.dumps([{**document, BLOCK: block}, bases], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]

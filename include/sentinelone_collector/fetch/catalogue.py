@@ -113,7 +113,8 @@ def read_catalogue(instance: str, lake: Storage) -> Mapping[str, str]:
     """Return the console's names by activity type, its template where it gives no name; empty where none was read."""
     held = _held(instance, lake)
     named = {} if held is None else {str(kind.id): kind.action or kind.description_template for kind in held.types}
-    return {number: name[:_NAME_LENGTH] for number, name in named.items() if name}
+    shown = {number: "".join(filter(str.isprintable, name))[:_NAME_LENGTH] for number, name in named.items()}
+    return {number: name for number, name in shown.items() if name}
 
 
 def name_unknown_types(result: Normalized, lake: Storage) -> Normalized:

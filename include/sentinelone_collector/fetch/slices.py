@@ -65,7 +65,7 @@ class Slicer:
 
     def whole(self, piece: Slice) -> bool:
         """Say whether the slice is read as it is: small enough, uncounted, or too narrow to be cut."""
-        small = piece.expected is None or (piece.expected <= self._target and not self._capped(piece.expected))
+        small = piece.expected is None or (piece.expected <= self._target and not self.capped(piece.expected))
         return small or self._middle(piece) is None
 
     def halves(self, piece: Slice) -> tuple[Slice, Slice]:
@@ -94,7 +94,7 @@ class Slicer:
             return True
         if added > before:
             # a capped count says "or more"; where the filters are coarse both halves show what lies at the cut
-            return self._capped(before) or self.endpoint.grain > 1
+            return self.capped(before) or self.endpoint.grain > 1
         # records that changed meanwhile have left; then a count from now on is no larger than the halves
         return self._moving and (self.count(piece.start, piece.end).expected or 0) <= added
 
@@ -122,12 +122,12 @@ class Slicer:
             if attempt:
                 self.console.pause(2.0 ** (attempt - 1))
                 before, expected = expected, self.count(piece.start, piece.end).expected or 0
-                steady = rejected is None and not self._capped(before)
+                steady = rejected is None and not self.capped(before)
                 if self._moving and steady and expected <= walk.distinct <= before:
                     # what was counted before and not after has left, what came was there: all others were seen
                     return written(walk, stem, start=piece.start, proof=COUNTED)
             try:
-                walk = self._walk(piece, read_identity, limit=None if self._capped(expected) else expected)
+                walk = self._walk(piece, read_identity, limit=None if self.capped(expected) else expected)
                 proof = self._proof(piece, expected, walk, read_identity)
                 if proof is not None:
                     return written(walk, stem, start=piece.start, proof=proof)
@@ -145,7 +145,7 @@ class Slicer:
         )
 
     def _proof(self, piece: Slice, expected: int, walk: Walk, read_identity: Callable[[bytes], Identity]) -> str | None:
-        if not self._capped(expected):
+        if not self.capped(expected):
             vouched = self._moving and walk.vouched == walk.distinct
             return COUNTED if vouched or walk.distinct == expected else None
         # the count says "as many or more" only, and time can't be cut finer: two equal readings stand in for it
@@ -225,5 +225,6 @@ class Slicer:
         name = self.reading.time_field
         return {**self.filters, f"{name}__gte": iso_of(start), f"{name}__lt": iso_of(end)}
 
-    def _capped(self, count: int) -> bool:
+    def capped(self, count: int) -> bool:
+        """Say whether a count means "as many or more"."""
         return self.endpoint.count_cap is not None and count >= self.endpoint.count_cap

@@ -7,10 +7,12 @@ from sentinelone_collector.lake.keys import (
     ParsedKey,
     catalogue_key,
     day_prefix,
+    new_types_key,
     object_key,
     parse_key,
     part_prefix,
 )
+from sentinelone_collector.lake.new_types import NewType, note_new_types, read_new_types
 from sentinelone_collector.lake.receipts import (
     Receipt,
     ReceiptWindow,
@@ -27,6 +29,7 @@ from sentinelone_collector.lake.versions import ObjectVersion
 __all__ = [
     "PARTS",
     "FolderStorage",
+    "NewType",
     "ObjectVersion",
     "ParsedKey",
     "Receipt",
@@ -40,11 +43,14 @@ __all__ = [
     "day_prefix",
     "is_missing_object",
     "new_s3_client",
+    "new_types_key",
+    "note_new_types",
     "object_key",
     "open_lake",
     "parse_key",
     "part_prefix",
     "put_s3_object",
+    "read_new_types",
     "read_receipt",
     "read_unavailable",
     "receipts_between",

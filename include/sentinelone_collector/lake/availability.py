@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from sentinelone_collector.errors import LakeError
-from sentinelone_collector.lake.storage import Storage
+from sentinelone_collector.lake.storage import Storage, readable_json
 
 __all__ = ["Unavailable", "available_again", "read_unavailable", "set_unavailable"]
 
@@ -54,7 +54,7 @@ def set_unavailable(lake: Storage, note: Unavailable) -> Unavailable:
         known = None  # a broken one is replaced
     if known is not None and known.reason == note.reason:
         note = msgspec.structs.replace(note, since=known.since)
-    lake.put(_key(note.instance, note.stream), msgspec.json.format(msgspec.json.encode(note), indent=2) + b"\n")
+    lake.put(_key(note.instance, note.stream), readable_json(note))
     return note
 
 

@@ -9,7 +9,16 @@ from typing import NamedTuple
 from sentinelone_collector.errors import UsageError
 from sentinelone_collector.windows import Window
 
-__all__ = ["PARTS", "ParsedKey", "catalogue_key", "day_prefix", "object_key", "parse_key", "part_prefix"]
+__all__ = [
+    "PARTS",
+    "ParsedKey",
+    "catalogue_key",
+    "day_prefix",
+    "new_types_key",
+    "object_key",
+    "parse_key",
+    "part_prefix",
+]
 
 PARTS = {
     "raw": ".ndjson.zst",
@@ -51,6 +60,11 @@ def object_key(part: str, instance: str, stream: str, window: Window) -> str:
 def catalogue_key(instance: str) -> str:
     """Return the key of what an instance's console says about its activity types; it belongs to no window."""
     return f"catalogue/instance={instance}/activity-types.json"
+
+
+def new_types_key(instance: str) -> str:
+    """Return the key of the activity types of an instance that are new to the product; it belongs to no window."""
+    return f"catalogue/instance={instance}/new-types.json"
 
 
 def parse_key(key: str) -> ParsedKey | None:

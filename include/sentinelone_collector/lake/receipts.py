@@ -9,7 +9,7 @@ import msgspec
 
 from sentinelone_collector.errors import LakeError, UsageError
 from sentinelone_collector.lake.keys import day_prefix, object_key, parse_key, part_prefix
-from sentinelone_collector.lake.storage import Storage
+from sentinelone_collector.lake.storage import Storage, readable_json
 from sentinelone_collector.results import PassCount
 from sentinelone_collector.windows import DAY, Window, as_utc, parse_time
 
@@ -94,7 +94,7 @@ def read_receipt(lake: Storage, instance: str, stream: str, window: Window) -> R
 def write_receipt(lake: Storage, receipt: Receipt) -> str:
     """Write the receipt and return its key."""
     key = object_key("receipts", receipt.instance, receipt.stream, receipt.span)
-    lake.put(key, msgspec.json.format(msgspec.json.encode(receipt), indent=2) + b"\n")
+    lake.put(key, readable_json(receipt))
     return key
 
 

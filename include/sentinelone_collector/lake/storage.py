@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from sentinelone_collector.errors import ConfigurationError
 from sentinelone_collector.lake.files import FolderStorage
 from sentinelone_collector.lake.s3 import S3Storage, new_s3_client
 from sentinelone_collector.lake.versions import ObjectVersion
 
-__all__ = ["Storage", "open_lake"]
+__all__ = ["Storage", "open_lake", "readable_json"]
 
 _USER = re.compile(r"//[^/]*@")
 
@@ -53,6 +55,11 @@ class Storage(Protocol):
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Give an empty folder for files that `put` will take; it is removed at the end."""
+
+
+def readable_json(value: Any) -> bytes:
+    """Return a value as the lake keeps small objects that people read, too: indented JSON that ends with a line."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def open_lake(url: str, *, s3_client: Any = None) -> Storage:

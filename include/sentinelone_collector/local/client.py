@@ -10,21 +10,20 @@ from sentinelone_collector.errors import CollectorError
 
 __all__ = ["AirflowClient"]
 
-_TIMEOUT = 20
-
 
 class AirflowClient:
-    """A logged-in session with one Airflow."""
+    """A logged-in session with one Airflow, which waits `timeout` seconds for each answer."""
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str, password: str, *, timeout: float = 60) -> None:
         self._url = url
+        self._timeout = timeout
         self._user, self._password = user, password
         self._http = requests.Session()
 
     def healthy(self) -> bool:
         """Say whether all components report themselves healthy."""
         try:
-            answer = self._http.get(f"{self._url}/api/v2/monitor/health", timeout=_TIMEOUT).json()
+            answer = self._http.get(f"{self._url}/api/v2/monitor/health", timeout=self._timeout).json()
         except (requests.RequestException, ValueError):
             return False
         wanted = ("metadatabase", "scheduler", "triggerer", "dag_processor")
@@ -33,7 +32,7 @@ class AirflowClient:
     def log_in(self) -> None:
         """Get a token for the following calls; raise `CollectorError` where user and password are refused."""
         answer = self._http.post(
-            f"{self._url}/auth/token", json={"username": self._user, "password": self._password}, timeout=_TIMEOUT
+            f"{self._url}/auth/token", json={"username": self._user, "password": self._password}, timeout=self._timeout
         )
         if not answer.ok:
             raise CollectorError(f"Airflow refuses the log-in of {self._user!r}: HTTP {answer.status_code}")
@@ -44,7 +43,7 @@ class AirflowClient:
 
         Raise `CollectorError` for any other failure.
         """
-        answer = self._http.request(method, f"{self._url}/api/v2/{path}", timeout=_TIMEOUT, json=body or None)
+        answer = self._http.request(method, f"{self._url}/api/v2/{path}", timeout=self._timeout, json=body or None)
         if answer.status_code in allow:
             return None
         if not answer.ok:

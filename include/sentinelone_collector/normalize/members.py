@@ -1,287 +1,291 @@
 """The members of JSON objects, found in many lines at once.
 
 A decoder makes a Python object of each key and value, and most of them are never looked at. Here the places of all keys
-and values of some thousand lines are worked out together from where their quotes stand, and only what is wanted is
-taken from there, column by column.
+and values of some thousand lines are worked out together, and only what is wanted is taken from there, column by
+column.
 
-Only objects of the common form are read: no list, exactly one object inside of the outer one, no number with a fraction
-or an exponent, no blanks but one behind a comma or a colon. A line of any other form, also one that is no JSON, is none
-of the lines found.
+Only objects of the common form are read: no list, exactly one object inside of the outer one, no number but integers of
+at most 19 digits. A line of any other form, also one that is no JSON, is none of the lines found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
+
+from sentinelone_collector.normalize.lines import Lines
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Members", "find_members"]
+__all__ = [
+    "MOST_MEMBERS",
+    "Forms",
+    "Members",
+    "Pieces",
+    "Places",
+    "Texts",
+    "Wanted",
+    "distinct",
+    "find_members",
+    "fixed_texts",
+    "numbered",
+    "pieces_of",
+]
 
-_QUOTE, _BACKSLASH, _COLON, _COMMA, _BLANK, _OPEN, _CLOSE, _NULL, _MINUS, _ZERO, _NINE, _A = b'"\\:, {}n-09a'
-_MOST_DIGITS: Final = 40
+MOST_MEMBERS: Final = 1 << 12
+"""More members than a line may have."""
 
-_check = msgspec.json.Decoder(msgspec.Raw).decode  # by all rules of JSON, but no value is made
+_LEAST: Final = 5  # bytes of a member
+_LETTERS, _BITS, _ZERO = 4, 6, ord("0")  # how a number is written before a text
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
-    """The members of some lines, in their order; all places are those of bytes in `text`.
+class Pieces(NamedTuple):
+    """Which members are wanted of lines of several sorts: of sort `n` those at `places[begins[n]:begins[n + 1]]`."""
 
-    `lines` are the numbers of the lines among all that were given; line `n` of them is `text[starts[n]:ends[n]]` and
-    has `counts[n]` members; `outer[n]` of them come before those of the inner object, whose own member is the last of
-    these, and then `inner[n]` that are inside. The key of member `m` is `text[keys[m]:key_ends[m]]` with its opening
-    quote and without the closing one; its value is `text[values[m]:value_ends[m]]`, JSON as the console wrote it.
-    `null` tells the members that are null.
+    places: np.ndarray
+    begins: np.ndarray
+
+
+def pieces_of(places: Sequence[Sequence[int]]) -> Pieces:
+    """Return the pieces that have these places, by sort."""
+    import numpy as np
+
+    flat = np.array(list(chain.from_iterable(places)), np.int32)
+    return Pieces(flat, np.cumsum([0, *map(len, places)], dtype=np.int32))
+
+
+def distinct(texts: Any) -> tuple[list[str], np.ndarray]:
+    """Return the distinct texts of an Arrow array, and which of them each row has."""
+    encoded = texts.dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+
+
+def numbered(text: str) -> tuple[int, str]:
+    """Return the number that `Members.names` or `Members.joined` wrote before a text, and the text."""
+    number = 0
+    for letter in text[:_LETTERS]:
+        number = number << _BITS | ord(letter) - _ZERO
+    return number, text[_LETTERS:]
+
+
+class Places(NamedTuple):
+    """Where members are: numbers of bytes, for each member.
+
+    The key of member `m` are the bytes from `keys[m]` to `key_ends[m]` with its quotes, its value those from
+    `values[m]` to `value_ends[m]`, as JSON.
     """
 
-    text: bytes
-    lines: np.ndarray
-    starts: np.ndarray
-    ends: np.ndarray
-    counts: np.ndarray
-    outer: np.ndarray
-    inner: np.ndarray
     keys: np.ndarray
     key_ends: np.ndarray
     values: np.ndarray
     value_ends: np.ndarray
-    null: np.ndarray
 
-    @property
-    def first(self) -> np.ndarray:
-        """The number of each line's first member, and behind them that of all members."""
-        import numpy as np
 
-        return np.concatenate(([0], np.cumsum(self.counts)))
+class Forms(NamedTuple):
+    """How the members of lines are arranged.
 
-    def slices(self, starts: np.ndarray, ends: np.ndarray) -> Any:
-        """Return pieces of the text; they must be in order and must not overlap."""
-        import numpy as np
-        import pyarrow as pa
+    Those of line `n` begin with number `first[n]` of all members; `outer[n]` come before those of the inner object,
+    whose own member is the last of these, and then `inner[n]` that are inside.
+    """
 
-        borders: Any = np.empty(2 * len(starts), np.int32)
-        borders[::2], borders[1::2] = starts, ends
-        if not len(starts):
-            return pa.array([], pa.string())
-        # Every other of these is a gap between two pieces. Nothing is copied but what is taken.
-        pieces = pa.StringArray.from_buffers(len(borders) - 1, pa.py_buffer(borders), pa.py_buffer(self.text))
-        others: Any = pa.array(np.arange(0, len(borders), 2, dtype=np.int32))
-        return pieces.take(others)
+    first: np.ndarray
+    outer: np.ndarray
+    inner: np.ndarray
 
-    def joined(self, chosen: np.ndarray, starts: np.ndarray, ends: np.ndarray, by: str = ",") -> Any:
-        """Return for each line the pieces `text[starts[m]:ends[m]]` of the chosen members as one text.
 
-        `chosen` are numbers of members, in order.
-        """
-        import numpy as np
-        import pyarrow as pa
-        import pyarrow.compute as pc
+class Wanted(NamedTuple):
+    """Some members of each line: those of line `n` are at `places[begins[n]:ends[n]]`, counted from `first[n]`.
 
-        before: Any = pa.array(np.searchsorted(chosen, self.first).astype(np.int32))
-        lists: Any = pa.ListArray.from_arrays(before, self.slices(starts[chosen], ends[chosen]))
-        return pc.binary_join(lists, by)
+    `sorts` are numbers of 24 bits that stand before what is written of the lines.
+    """
+
+    sorts: np.ndarray
+    first: np.ndarray
+    begins: np.ndarray
+    ends: np.ndarray
+    places: np.ndarray
+
+
+class Texts(NamedTuple):
+    """Room for some texts, one after the other: text `n` is `octets[offsets[n]:offsets[n + 1]]`."""
+
+    octets: np.ndarray
+    offsets: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of some lines, in their order.
+
+    `numbers` are those of the lines among all that were given, `raw` the lines as they were given, and `lines` as
+    encoders write them, without blanks and needless escapes; their members are in `places`. Line `n` has `counts[n]`.
+    """
+
+    numbers: np.ndarray
+    raw: Lines
+    lines: Lines
+    counts: np.ndarray
+    forms: Forms
+    places: Places
 
     def only(self, wanted: np.ndarray) -> Members:
         """Return the members of those lines of which `wanted` says yes."""
-        import numpy as np
-
         if wanted.all():
             return self
-        theirs = np.repeat(wanted, self.counts)
-        of_line = {"lines", "starts", "ends", "counts", "outer", "inner"}
-        held = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "text"}
         return Members(
-            text=self.text, **{name: array[wanted if name in of_line else theirs] for name, array in held.items()}
+            self.numbers[wanted],
+            self.raw.only(wanted),
+            self.lines.only(wanted),
+            self.counts[wanted],
+            Forms(*(each[wanted] for each in self.forms)),
+            self.places,
         )
 
+    def names(self) -> Any:
+        """Return the keys of each line as an Arrow array of texts: JSON as between the brackets of a list.
 
-def find_members(lines: Sequence[bytes]) -> Members:
+        Before them stands how many keys there are up to the inner object and inside of it (see `numbered`): the first
+        times `MOST_MEMBERS`, and the second.
+        """
+        import numpy as np
+
+        every = np.arange(self.counts.max(initial=0), dtype=np.int32)
+        forms = self.forms
+        arranged = forms.outer * MOST_MEMBERS + forms.inner
+        wanted = Wanted(arranged, forms.first, np.zeros_like(self.counts), self.counts, every)
+        return self._joined(wanted, self.places.keys, self.places.key_ends)
+
+    def joined(self, pieces: Pieces, sorts: np.ndarray) -> Any:
+        """Return the values of the wanted members of each line as an Arrow array of texts, with commas between.
+
+        Before them stands the sort of the line (see `numbered`).
+        """
+        return self._joined(self._wanted(pieces, sorts), self.places.values, self.places.value_ends)
+
+    def objects(self, pieces: Pieces, sorts: np.ndarray) -> Any:
+        """Return the wanted members of each line, without those that are null, as the texts of JSON objects."""
+        from sentinelone_collector.normalize import kernels
+
+        write = partial(kernels.join_members, self.lines.octets, self._wanted(pieces, sorts), self.places)
+        return _texts(len(sorts), len(self.lines.octets), write)
+
+    def _wanted(self, pieces: Pieces, sorts: np.ndarray) -> Wanted:
+        return Wanted(sorts, self.forms.first, pieces.begins[sorts], pieces.begins[sorts + 1], pieces.places)
+
+    def _joined(self, wanted: Wanted, starts: np.ndarray, stops: np.ndarray) -> Any:
+        from sentinelone_collector.normalize import kernels
+
+        write = partial(kernels.join_pieces, self.lines.octets, wanted, starts, stops)
+        return _texts(len(wanted.sorts), len(self.lines.octets) + _LETTERS * len(wanted.sorts), write)
+
+    def raw_texts(self) -> Any:
+        """Return the lines as they were given as an Arrow array of texts."""
+        return _cut(self.raw.octets, self.raw.starts, self.raw.ends)
+
+    def texts(self, members: np.ndarray) -> Any:
+        """Return what stands between the quotes of texts as an Arrow array; anything of values that are none."""
+        import numpy as np
+
+        starts = self.places.values[members] + 1
+        return _cut(self.lines.octets, starts, np.maximum(self.places.value_ends[members] - 1, starts))
+
+    def plain(self, members: np.ndarray) -> np.ndarray:
+        """Say which texts are their own messages: printable at both ends, nothing that a description is cleaned of."""
+        import numpy as np
+
+        from sentinelone_collector.normalize import kernels
+
+        found = np.empty(len(members), np.bool_)
+        kernels.are_plain(
+            self.lines.octets, self.places.values[members] + 1, self.places.value_ends[members] - 1, found
+        )
+        return found
+
+
+def find_members(lines: Lines) -> Members:
     """Return the members of those lines that hold an object of the common form."""
+    readable = lines if lines.text.isascii() or _is_text(lines.text) else _readable(lines)
+    found = _members(lines, readable)
+    if len(found.numbers) == len(lines):
+        return found
+    others = set(range(len(lines))).difference(found.numbers.tolist())
+    changed = {number: new for number in others if (new := _respelled(lines[number])) != lines[number]}
+    if not changed:
+        return found
+    return _members(lines, Lines.joined(changed.get(number, line) for number, line in enumerate(readable)))
+
+
+def _members(raw: Lines, lines: Lines) -> Members:
     import numpy as np
 
-    numbers: Sequence[int] = range(len(lines))
-    text = b"".join(lines)
-    try:
-        list(map(_check, lines))
-        text.decode()
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        numbers = [number for number in numbers if _is_json(lines[number])]
-        lines = [lines[number] for number in numbers]
-        text = b"".join(lines)
-    ends = np.cumsum(np.fromiter(map(len, lines), np.int32, len(lines)), dtype=np.int32)
-    return _Search(text, ends).members(np.array(numbers, np.int32))
+    from sentinelone_collector.normalize import kernels
+
+    count, most = len(lines), len(lines.text) // _LEAST + 1
+    forms = Forms(*(np.empty(size, np.int32) for size in (count + 1, count, count)))
+    places = Places(*(np.empty(most, np.int32) for _ in Places._fields))
+    total = kernels.find_members(lines.octets, lines.starts, lines.ends, forms, places)
+    counts = np.diff(forms.first)
+    arranged, filled = forms._replace(first=forms.first[:-1]), Places(*(each[:total] for each in places))
+    found = Members(np.arange(count), raw, lines, counts, arranged, filled)
+    return found.only((forms.outer > 0) & (counts < MOST_MEMBERS))
 
 
-def _is_json(line: bytes) -> bool:
+def _readable(lines: Lines) -> Lines:
+    """Return the lines, empty where one is no UTF-8."""
+    return Lines.joined(line if _is_text(line) else b"" for line in lines)
+
+
+def _is_text(line: bytes) -> bool:
     try:
-        _check(line)
         line.decode()
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         return False
     return True
 
 
-def _told(members: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first of the members that are told in each line, any number where there is none, and how many.
+def _respelled(line: bytes) -> bytes:
+    """Return a line as encoders write it, by the last value of a key that occurs twice; as it is if that can't be."""
+    try:
+        return _encode(_decode(line))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return line
 
-    `last` is the number behind each line's last member.
+
+def _cut(octets: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Any:
+    """Return pieces of a text as an Arrow array."""
+    from sentinelone_collector.normalize import kernels
+
+    return _texts(len(starts), int((ends - starts).sum()), partial(kernels.cut, octets, starts, ends))
+
+
+def _texts(count: int, most: int, write: Callable[[Texts], int]) -> Any:
+    """Return an Arrow array of some texts of at most so many bytes.
+
+    `write` fills them in and returns how many bytes there are. The memory is Arrow's, which gives it back when the
+    texts have gone.
     """
     import numpy as np
+    import pyarrow as pa
 
-    places = np.flatnonzero(members)
-    upto = np.searchsorted(places, last)
-    return np.append(places, 0)[np.concatenate(([0], upto[:-1]))], np.diff(upto, prepend=0)
+    octets: Any = pa.allocate_buffer(most, None, resizable=True)
+    offsets: Any = pa.allocate_buffer(np.dtype(np.int32).itemsize * (count + 1))
+    octets.resize(write(Texts(np.frombuffer(octets, np.uint8), np.frombuffer(offsets, np.int32))))
+    return pa.StringArray.from_buffers(count, offsets, octets)
 
 
-def _none(text: bytes) -> Members:
+def fixed_texts(texts: np.ndarray) -> Any:
+    """Return texts of one length in bytes as an Arrow array."""
     import numpy as np
+    import pyarrow as pa
 
-    nothing = np.zeros(0, np.int32)
-    return Members(text, *(nothing for _ in fields(Members)[1:]))
-
-
-class _Search:
-    """One search in the text of lines that are valid JSON each."""
-
-    def __init__(self, text: bytes, ends: np.ndarray) -> None:
-        import numpy as np
-
-        self.text = text
-        self.bytes = np.frombuffer(text + b"  ", np.uint8)  # so that there is a byte behind each
-        self.starts = np.concatenate((np.zeros(1, np.int32), ends))[:-1]
-        self.ends = ends
-        self.sound = np.ones(len(ends), np.bool_)
-        """Which lines have the common form, as far as is known."""
-        self.opens, self.closes = self._texts()  # the quotes of all texts
-        self.key_texts = np.flatnonzero(self.bytes[self.closes + 1] == _COLON)  # which texts are keys
-        self.keys, self.key_ends = self.opens[self.key_texts], self.closes[self.key_texts]
-        self.last = np.searchsorted(self.keys, ends)  # behind each line's members
-        self.counts = np.diff(self.last, prepend=0)
-        self.sound &= self.counts > 0
-        self.line = np.repeat(np.arange(len(ends), dtype=np.int32), self.counts)
-        self.values = self.key_ends + 2
-        self.values += self.bytes[self.values] == _BLANK
-        self.begins = self.bytes[self.values]
-
-    def members(self, numbers: np.ndarray) -> Members:
-        """Return the members of the lines that have the common form."""
-        if not len(self.keys):
-            return _none(self.text)
-        before = self._before()
-        own, behind, closing = self._inner(before)
-        value_ends = self._value_ends(before, own, behind, closing)
-        is_text = self.begins == _QUOTE
-        self._check_texts(is_text, value_ends)
-        self._check_others(is_text, own, value_ends)
-        found = Members(
-            text=self.text,
-            lines=numbers,
-            starts=self.starts,
-            ends=self.ends,
-            counts=self.counts,
-            outer=own + 1 - (self.last - self.counts),
-            inner=behind - own - 1,
-            keys=self.keys,
-            key_ends=self.key_ends,
-            values=self.values,
-            value_ends=value_ends,
-            null=self.begins == _NULL,
-        )
-        return found.only(self.sound)
-
-    def _places(self, octet: int) -> np.ndarray:
-        import numpy as np
-
-        return np.flatnonzero(self.bytes == octet).astype(np.int32)
-
-    def _texts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the places of the opening and of the closing quotes of all texts."""
-        import numpy as np
-
-        quotes = self._places(_QUOTE)
-        if b"\\" in self.text:
-            # a byte is escaped where an odd number of backslashes stands before it
-            backslashes = self._places(_BACKSLASH)
-            begins = np.flatnonzero(np.diff(backslashes, prepend=-2) != 1)
-            lengths = np.diff(begins, append=len(backslashes))
-            escaped = np.zeros(len(self.bytes) + 1, np.bool_)
-            escaped[(backslashes[begins] + lengths)[lengths % 2 == 1]] = True
-            quotes = quotes[~escaped[quotes]]
-        return quotes[::2], quotes[1::2]
-
-    def _before(self) -> np.ndarray:
-        """Return the places of the commas and braces before the members."""
-        before = self.keys - 1
-        before -= self.bytes[before] == _BLANK
-        return before
-
-    def _inner(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return each line's member that is the inner object, the first member behind it, and its closing brace.
-
-        Behind a text comes a quote and behind any other value a letter or a digit, so that a brace before a comma
-        ends an object.
-        """
-        import numpy as np
-
-        octets, ends, last = self.bytes, self.ends, self.last
-        self.sound &= (octets[self.starts] == _OPEN) & (octets[ends - 1] == _CLOSE)
-        own, inner = _told(self.begins == _OPEN, last)
-        behind, after = _told((octets[before - 1] == _CLOSE) & (octets[before] == _COMMA), last)
-        closing = np.where(after == 1, before[np.minimum(behind, len(before) - 1)] - 1, ends - 2)
-        behind = np.where(after == 1, behind, last)
-        self.sound &= (inner == 1) & (after <= 1) & (octets[closing] == _CLOSE) & (own < behind)
-        return own, behind, closing
-
-    def _value_ends(self, before: np.ndarray, own: np.ndarray, behind: np.ndarray, closing: np.ndarray) -> np.ndarray:
-        """Return where values end: at the next comma, or with an object."""
-        import numpy as np
-
-        value_ends = np.append(before[1:], np.int32(0))
-        for members, ends in ((self.last - 1, self.ends - 1), (behind - 1, closing), (own, closing + 1)):
-            value_ends[members[self.sound]] = ends[self.sound]
-        return value_ends
-
-    def _check_texts(self, is_text: np.ndarray, value_ends: np.ndarray) -> None:
-        """Refuse lines with something between a text and what is around it, or with a text that is no key nor value.
-
-        A key that is not seen as one, since a blank is behind it, is a text too many.
-        """
-        import numpy as np
-
-        opens, key_texts, line = self.opens, self.key_texts, self.line
-        own = np.minimum(key_texts + 1, len(opens) - 1)
-        wrong = is_text & ((opens[own] != self.values) | (self.closes[own] + 1 != value_ends))
-        self.sound[line[wrong]] = False
-        following = key_texts + 1 + is_text  # the text behind a member's
-        self.sound[line[:-1][(following[:-1] != key_texts[1:]) & (line[:-1] == line[1:])]] = False
-        upto = np.searchsorted(opens, self.ends)
-        some = np.flatnonzero(self.sound)
-        begins = np.concatenate(([0], upto))[:-1]
-        lasts, firsts = self.last[some] - 1, np.concatenate(([0], self.last))[:-1][some]
-        self.sound[some] = (following[lasts] == upto[some]) & (key_texts[firsts] == begins[some])
-
-    def _check_others(self, is_text: np.ndarray, own: np.ndarray, value_ends: np.ndarray) -> None:
-        """Refuse lines with a list, a number that is no integer, or blanks around a word."""
-        import numpy as np
-
-        inner = np.zeros(len(self.values), np.bool_)
-        inner[own[self.sound]] = True
-        others = np.flatnonzero(~(is_text | inner))
-        is_word = (self.begins[others] >= _A) & (self.bytes[value_ends[others] - 1] >= _A)
-        numbers = others[~is_word]
-        self.sound[self.line[numbers[~self._integers(self.values[numbers], value_ends[numbers])]]] = False
-
-    def _integers(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Say which numbers are digits alone, or a minus and digits, and not overly many."""
-        lengths = ends - starts
-        begin = self.bytes[starts]
-        good: np.ndarray = (lengths <= _MOST_DIGITS) & ((begin == _MINUS) | ((begin >= _ZERO) & (begin <= _NINE)))
-        for place in range(1, int(min(lengths.max(initial=0), _MOST_DIGITS))):
-            letter = self.bytes[(starts + place).clip(max=len(self.bytes) - 1)]
-            good &= (place >= lengths) | ((letter >= _ZERO) & (letter <= _NINE))
-        return good
+    offsets: Any = np.arange(len(texts) + 1, dtype=np.int32) * np.int32(texts.itemsize)
+    octets: Any = texts
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(octets))

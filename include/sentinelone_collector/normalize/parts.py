@@ -33,7 +33,7 @@ from sentinelone_collector.normalize.objects import (
     reads,
 )
 from sentinelone_collector.normalize.ocsf import Observable
-from sentinelone_collector.normalize.shapes import Declared, Fields, Shape, shape_of
+from sentinelone_collector.normalize.shapes import Declared, Fields, Shape, places_of, shape_of
 from sentinelone_collector.normalize.table import Route
 from sentinelone_collector.normalize.values import text
 
@@ -68,12 +68,13 @@ class Source:
     Names of the activity's own fields begin with a dot; those of `data` are in lower case.
     """
 
-    __slots__ = ("_data", "_keys", "_record", "_values")
+    __slots__ = ("_data", "_places", "_record", "_values")
 
     def __init__(self, names: Iterable[str], data: Shape) -> None:
         wanted = frozenset(names)
         self._record = tuple(sorted(name[1:] for name in wanted if name.startswith(".")))
         self._data = data.picker(frozenset(name for name in wanted if not name.startswith(".")))
+        self._places = places_of((), self._record)
         self._values = _attributes(self._record)
 
     def key(self, record: ActivityRecord, data: Mapping[str, Any]) -> bytes:
@@ -91,7 +92,7 @@ class Source:
     def fields(self, key: bytes) -> tuple[Fields, Fields]:
         """Return the fields of a key, those of the activity and those of `data`, and nothing else."""
         own, picked = _decode_long(key) if key.startswith(b"[") else _decode(key)
-        return Declared(self._record, dict(zip(self._record, own, strict=True))), self._data.declared(picked)
+        return Declared(self._places, own), self._data.declared(picked)
 
 
 def _attributes(names: tuple[str, ...]) -> Callable[[ActivityRecord], tuple[Any, ...]]:

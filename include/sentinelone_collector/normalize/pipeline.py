@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sentinelone_collector.addresses import AddressBook
 from sentinelone_collector.errors import LakeError, RecordError
 from sentinelone_collector.lake import Storage, object_key, sha256_of
-from sentinelone_collector.normalize.blocks import PlacedRow, placed
 from sentinelone_collector.normalize.columns import Row
-from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged
-from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_lines
+from sentinelone_collector.normalize.lines import Lines
+from sentinelone_collector.normalize.ordering import Unsorted, in_order, merged, pages
+from sentinelone_collector.normalize.rawfile import QuarantineFile, raw_texts
 from sentinelone_collector.normalize.record import Context, decode_record
+from sentinelone_collector.normalize.rows import Rows, placed
 from sentinelone_collector.normalize.schema import UNIQUE_COLUMNS, encoded_schema, leaf_columns, text_columns
 from sentinelone_collector.normalize.streams import get_stream
 from sentinelone_collector.normalize.table import UNKNOWN_TYPE
@@ -27,11 +27,16 @@ from sentinelone_collector.results import Normalized
 from sentinelone_collector.source.endpoint import Stream
 from sentinelone_collector.windows import Window, iso
 
+if TYPE_CHECKING:
+    import numpy as np
+
 __all__ = ["normalize"]
 
-_Item = TypeVar("_Item")
-_ROW_GROUP = 20_000  # rows; part of the bytes of every event file, as is where pages end
-_AT_ONCE = 2_000  # lines that are mapped together; few enough for the processor's cache
+_ROW_GROUP = 40_000  # rows; part of the bytes of every event file, as is where pages end
+_AT_ONCE = 4 << 20  # bytes of lines that are mapped together; few enough for the processor's cache
+# Bytes of a raw object for which the quick way is worth its start: that takes as long as mapping some ten thousand
+# records one by one.
+_MANY = 1 << 20
 _PAGE = 1_000  # rows of a page of the long texts, about a megabyte
 _CODE = "metadata.event_code"
 _STATISTICS = ("time", "class_uid", "metadata.event_code", "severity_id")
@@ -60,7 +65,8 @@ def normalize(
         if raw is None:
             raise LakeError(f"{lake.url}/{raw_key} is missing; fetch window {window} of {instance}/{stream} first")
         context = Context(console, stream, addresses)
-        quick = source.quick_reader(context) if source.quick_reader else None
+        many = raw.stat().st_size >= _MANY
+        quick = source.quick_reader(context) if many and source.quick_reader else None
         work = _Work(source, context, quick, raw, f"{lake.url}/{raw_key}", folder)
         work.run()
         _publish(lake, work, instance, stream, window)
@@ -83,7 +89,7 @@ class _Work:
 
     stream: Stream
     context: Context
-    quick: Callable[[Sequence[bytes]], list[PlacedRow | None]] | None
+    quick: Callable[[Lines], tuple[Rows, np.ndarray]] | None
     raw: Path
     name: str
     folder: Path
@@ -101,7 +107,7 @@ class _Work:
         return self.folder / "quarantine.ndjson.zst"
 
     def run(self) -> None:
-        with _no_garbage_collection(), _small_pages():
+        with _no_garbage_collection(), _small_pages() if self.quick is None else nullcontext():
             try:
                 self._write(sort_on_disk=False)
             except Unsorted:
@@ -113,48 +119,62 @@ class _Work:
         self.unknown.clear()
         with QuarantineFile(self.quarantine_file) as quarantine:
             if sort_on_disk:
-                good = chain.from_iterable(lines for lines, _ in self._mapped(quarantine))
-                batches = merged(good, lambda some: self._rows(some)[0], self.folder)
+                batches = merged(self._good(quarantine), lambda some: self._rows(Lines.joined(some))[0], self.folder)
             else:
-                batches = in_order(chain.from_iterable(rows for _, rows in self._mapped(quarantine)))
+                batches = in_order(rows for _, _, rows in self._mapped(quarantine))
             self._write_groups(batches)
         self.quarantined = quarantine.records
 
-    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[list[bytes], list[PlacedRow]]]:
-        """Yield lines and their rows, some at a time; lines that can't have a row go to quarantine."""
-        for lines in _cut(raw_lines(self.raw, self.name), _AT_ONCE):
+    def _good(self, quarantine: QuarantineFile) -> Iterator[bytes]:
+        """Yield the lines that have rows; the others go to quarantine."""
+        for lines, bad, _ in self._mapped(quarantine):
+            yield from (line for number, line in enumerate(lines) if number not in bad)
+
+    def _mapped(self, quarantine: QuarantineFile) -> Iterator[tuple[Lines, Mapping[int, str], Rows]]:
+        """Yield some lines at a time, what is wrong with bad ones, and the others' rows; bad ones go to quarantine."""
+        for text in raw_texts(self.raw, self.name, size=_AT_ONCE):
+            lines = Lines.of(text)
             rows, bad = self._rows(lines)
             for number, error in bad.items():
                 quarantine.add(lines[number], error)
-            yield [line for number, line in enumerate(lines) if number not in bad] if bad else lines, rows
+            yield lines, bad, rows
 
-    def _rows(self, lines: Sequence[bytes]) -> tuple[list[PlacedRow], Mapping[int, str]]:
+    def _rows(self, lines: Lines) -> tuple[Rows, Mapping[int, str]]:
         """Return the rows of lines, and by number what is wrong with those that can't have one."""
-        found: list[PlacedRow | None] = [None] * len(lines) if self.quick is None else self.quick(lines)
-        numbers, rows, bad = [], [], {}
-        for number, line in enumerate(lines):
-            if found[number] is None:
-                try:
-                    rows.append(self._long_way(line))
-                except RecordError as error:
-                    bad[number] = str(error)
-                else:
-                    numbers.append(number)
-        for number, row in zip(numbers, placed(rows), strict=True):
-            found[number] = row
-        return [row for row in found if row is not None], bad
+        import numpy as np
+
+        if self.quick is None:
+            rows, numbers, bad = self._slowly(lines, range(len(lines)))
+            return rows, bad
+        quick, known = self.quick(lines)
+        if len(known) == len(lines):
+            return quick, {}
+        rows, numbers, bad = self._slowly(lines, np.setdiff1d(np.arange(len(lines)), known).tolist())
+        return Rows.joined((quick, rows)).taken(np.argsort(np.concatenate((known, np.array(numbers, np.int64))))), bad
+
+    def _slowly(self, lines: Lines, numbers: Iterable[int]) -> tuple[Rows, list[int], Mapping[int, str]]:
+        """Return the rows of some lines the long way, their numbers, and what is wrong with the others."""
+        rows, good, bad = [], [], {}
+        for number in numbers:
+            try:
+                rows.append(self._long_way(lines[number]))
+            except RecordError as error:
+                bad[number] = str(error)
+            else:
+                good.append(number)
+        return placed(rows), good, bad
 
     def _long_way(self, line: bytes) -> Row:
         text, record = decode_record(line)
         row: Row = self.stream.map_record(record, text, self.context)
         return row
 
-    def _write_groups(self, batches: Iterable[list[PlacedRow]]) -> None:
+    def _write_groups(self, several: Iterable[Rows]) -> None:
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(self.events_file, encoded_schema(), **_parquet_settings()) as writer:
             group = TableBuilder()
-            for rows in _cut(chain.from_iterable(batches), _PAGE):
+            for rows in pages(several, _PAGE):
                 group.add(rows)
                 self._count_unknown(rows)
                 if group.rows == _ROW_GROUP:
@@ -167,20 +187,14 @@ class _Work:
         writer.write_table(group.encoded_table(), row_group_size=_ROW_GROUP)
         self.events += group.rows
 
-    def _count_unknown(self, rows: list[PlacedRow]) -> None:
-        for _, _, block, number in rows:
+    def _count_unknown(self, rows: Rows) -> None:
+        for address, block in rows.blocks.items():
             if block.listed or not block.parts:
                 continue
-            parts = [layer[number] for layer in block.parts]
-            if UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
-                self.unknown[next((part[_CODE] for part in parts if _CODE in part), "none")] += 1
-
-
-def _cut(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Yield items in lists of one size, the last one shorter."""
-    items = iter(items)
-    while cut := list(islice(items, size)):
-        yield cut
+            for number in rows.numbers[rows.addresses == address].tolist():
+                parts = [part.of(number) for part in block.parts]
+                if UNKNOWN_TYPE in parts[0].get("metadata.labels", ()):
+                    self.unknown[next((part[_CODE] for part in parts if _CODE in part), "none")] += 1
 
 
 def _parquet_settings() -> dict[str, Any]:
@@ -219,10 +233,10 @@ def _publish(lake: Storage, work: _Work, instance: str, stream: str, window: Win
 
 @contextmanager
 def _small_pages() -> Iterator[None]:
-    """Let Arrow take memory from jemalloc where it is there.
+    """Let Arrow take memory from jemalloc where it is there; for windows with few records.
 
     Its default pool asks the kernel for huge pages, and clearing those costs a short task as much as mapping its
-    records; the C library's allocator keeps some hundred megabytes more in the course of a large window.
+    records. In a long task they are worth it.
     """
     import pyarrow as pa
 

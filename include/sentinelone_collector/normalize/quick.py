@@ -7,29 +7,21 @@ columns of them: what is a row's own is cut out of the text, and what comes agai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from sentinelone_collector.addresses import AddressBook
-from sentinelone_collector.normalize.blocks import Block, PlacedRow, scattered
+from sentinelone_collector.normalize.blocks import Block, Part, scattered
 from sentinelone_collector.normalize.columns import Row
-from sentinelone_collector.normalize.layouts import (
-    ALONE,
-    KEPT,
-    OF_DEED,
-    OF_TARGET,
-    REQUIRED,
-    Layouts,
-    known_layouts,
-)
+from sentinelone_collector.normalize.layouts import REQUIRED, Layouts, known_layouts
+from sentinelone_collector.normalize.lines import Lines
 from sentinelone_collector.normalize.located import locate_source
-from sentinelone_collector.normalize.members import Members, find_members
+from sentinelone_collector.normalize.members import Members, distinct, find_members, fixed_texts, numbered
 from sentinelone_collector.normalize.messages import clean
 from sentinelone_collector.normalize.objects import one_off
 from sentinelone_collector.normalize.record import Context
+from sentinelone_collector.normalize.rows import Rows
 from sentinelone_collector.normalize.times import LENGTH, console_times
 
 if TYPE_CHECKING:
@@ -37,17 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["quick_reader"]
 
-_TEXTS: Final = tuple(REQUIRED.index(name) for name in ("id", "accountId", "createdAt", "primaryDescription"))
-_ID, _ACCOUNT, _CREATED, _DESCRIPTION = _TEXTS
-# A text that is its own message: printable at both ends, and nothing inside that a description is cleaned of.
-_END: Final = r"[!#-%(-;=-\[\]-~]"
-_CLEAN: Final = rf"""^{_END}([^<&'"\\]*{_END})?$"""
+_ID, _ACCOUNT, _CREATED, _DESCRIPTION = range(1, len(REQUIRED))
 _QUOTE: Final = ord('"')
 _decode_text = msgspec.json.Decoder(str).decode
 
 
-def quick_reader(context: Context, known: Layouts | None = None) -> Callable[[Sequence[bytes]], list[PlacedRow | None]]:
-    """Return a function that turns raw lines into the rows of those that are regular activities, None for any other.
+def quick_reader(context: Context, known: Layouts | None = None) -> Callable[[Lines], tuple[Rows, np.ndarray]]:
+    """Return a function that turns those of raw lines that are regular activities into rows, and says which these are.
 
     An activity is regular if it has documented fields only and no nested ones but `data`; if its type is in the table;
     if id, account, time and description are texts as the API documents them; and if no field's name speaks of a secret.
@@ -55,24 +43,14 @@ def quick_reader(context: Context, known: Layouts | None = None) -> Callable[[Se
     """
     layouts = known_layouts(context.addresses) if known is None else known
 
-    def read(lines: Sequence[bytes]) -> list[PlacedRow | None]:
+    def read(lines: Lines) -> tuple[Rows, np.ndarray]:
         found = _regular(find_members(lines), layouts)
-        count = len(found.times)
-        if not count:
-            return [None] * len(lines)
         ids = found.text(_ID)
         names = ids.to_pylist()
         uids = context.uids(names)
-        uses = found.uses()
-        parts, more = _one_offs(found, uses, names, _parts(found, uses), context.addresses)
-        block = Block(_columns(found, uses, uids, ids, context.stream) | scattered(more, count), parts, listed=True)
-        placed = zip(found.times.tolist(), uids, repeat(block), range(count), strict=False)
-        if count == len(lines):
-            return list(placed)
-        rows: list[PlacedRow | None] = [None] * len(lines)
-        for number, row in zip(found.members.lines.tolist(), placed, strict=True):
-            rows[number] = row
-        return rows
+        parts, more = _one_offs(found, names, _parts(found), context.addresses) if names else ((), {})
+        block = Block(_columns(found, uids, ids, context.stream) | scattered(more, len(names)), parts, listed=True)
+        return Rows.of(block, found.times, uids), found.members.numbers
 
     return read
 
@@ -88,24 +66,24 @@ class _Activities(NamedTuple):
 
     def text(self, field: int) -> Any:
         """Return a required field that is a text without a backslash."""
-        return _inside(self.members, self.known.required(self.numbers)[:, field] + self.members.first[:-1])
+        return self.members.texts(_required(self.members, self.known, self.numbers)[:, field])
 
-    def uses(self) -> np.ndarray:
-        """Return what each member is for, as bits."""
-        import numpy as np
+    def joined(self, name: str) -> Any:
+        """Return the values of the members that an attribute of `Reading` gives the places of (see `Members`)."""
+        return self.members.joined(self.known.pieces(name), self.numbers)
 
-        uses, begins = self.known.uses()
-        shifts = begins[self.numbers] - self.members.first[:-1]
-        places = np.repeat(shifts, self.members.counts)
-        places += np.arange(len(places))
-        found: np.ndarray = uses[places]
-        return found
+
+def _required(members: Members, known: Layouts, numbers: np.ndarray) -> np.ndarray:
+    """Return which members are the required fields of each activity."""
+    table = known.pieces("required").places.reshape(-1, len(REQUIRED))
+    found: np.ndarray = table[numbers] + members.forms.first[:, None]
+    return found
 
 
 def _regular(members: Members, known: Layouts) -> _Activities:
     """Return those activities that are regular."""
     members, numbers = _read(members, known)
-    required = known.required(numbers) + members.first[:-1, None]
+    required = _required(members, known, numbers)
     good = _are_texts(members, required)
     times, dated = _times(members, required[:, _CREATED])
     good &= dated
@@ -118,38 +96,18 @@ def _regular(members: Members, known: Layouts) -> _Activities:
 
 def _read(members: Members, known: Layouts) -> tuple[Members, np.ndarray]:
     """Return those activities for which there is a reading, and its number."""
-    import numpy as np
-
-    names = members.joined(np.arange(len(members.keys)), members.keys, members.key_ends, by="").to_pylist()
-    keys = zip(names, members.outer.tolist(), members.inner.tolist(), strict=True)
-    layouts = known.layouts(list(keys))
+    layouts = known.layouts(members.names())
     members, layouts = members.only(layouts >= 0), layouts[layouts >= 0]
-    types = known.types(layouts) + members.first[:-1]
-    codes = members.slices(members.values[types], members.value_ends[types]).to_pylist()
-    numbers = known.numbers(list(zip(layouts.tolist(), codes, strict=True)))
+    numbers = known.numbers(members.joined(known.types(), layouts))
     return members.only(numbers >= 0), numbers[numbers >= 0]
 
 
-def _inside(members: Members, places: np.ndarray) -> Any:
-    """Return what stands between the quotes of texts; anything of values that are none."""
-    import numpy as np
-
-    starts = members.values[places] + 1
-    return members.slices(starts, np.maximum(members.value_ends[places] - 1, starts))
-
-
 def _are_texts(members: Members, required: np.ndarray) -> np.ndarray:
-    """Say which activities have a text that is not empty where one has to be, and no backslash in an id."""
-    import numpy as np
-    import pyarrow.compute as pc
-
-    places = required[:, _TEXTS]
-    octets = np.frombuffer(members.text or b" ", np.uint8)
-    good = (octets[members.values[places]] == _QUOTE) & (members.value_ends[places] - members.values[places] > 2)  # noqa: PLR2004
-    found: np.ndarray = good.all(axis=1)
-    if b"\\" in members.text:
-        for field in (_ID, _ACCOUNT):
-            found &= ~pc.match_substring(_inside(members, required[:, field]), "\\").to_numpy(zero_copy_only=False)
+    """Say which activities have a text where one has to be, and no odd letter in an id."""
+    begins = members.lines.octets[members.places.values[required[:, _ID:]]]
+    found: np.ndarray = (begins == _QUOTE).all(axis=1)
+    for field in (_ID, _ACCOUNT):
+        found &= members.plain(required[:, field])
     return found
 
 
@@ -157,21 +115,20 @@ def _times(members: Members, places: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Return times in epoch milliseconds, and which of them are in the console's own form."""
     import numpy as np
 
-    starts, ends = members.values[places] + 1, members.value_ends[places] - 1
-    octets = np.frombuffer(members.text + b" " * LENGTH, np.uint8)
-    times, good = console_times(octets[starts[:, None] + np.arange(LENGTH)])
-    return times, good & (ends - starts == LENGTH)
+    starts, ends = members.places.values[places] + 1, members.places.value_ends[places] - 1
+    octets = members.lines.octets
+    right = ends - starts == LENGTH
+    times, good = console_times(octets[np.where(right, starts, 0)[:, None] + np.arange(LENGTH)])
+    return times, good & right
 
 
 def _messages(members: Members, places: np.ndarray, good: np.ndarray) -> Any:
     """Return the descriptions as people read them; those of which nothing is left make `good` false."""
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    told = _inside(members, places)
-    clean_already = pc.match_substring_regex(told, _CLEAN).to_numpy(zero_copy_only=False)
-    others = np.flatnonzero(good & ~clean_already).tolist()
+    told = members.texts(places)
+    others = np.flatnonzero(good & ~members.plain(places)).tolist()
     if not others:
         return told
     texts = told.to_pylist()
@@ -181,53 +138,39 @@ def _messages(members: Members, places: np.ndarray, good: np.ndarray) -> Any:
     return pa.array(texts, pa.string())
 
 
-def _parts(found: _Activities, uses: np.ndarray) -> tuple[Sequence[Mapping[str, Any]], ...]:
+def _parts(found: _Activities) -> tuple[Part, ...]:
     """Return what rows share with others: route, who and what, endpoint, last observables."""
     import numpy as np
 
-    members = found.members
-    each = found.numbers.tolist()
-    known_deeds, new_deed, known_targets, new_target = (
-        [getter(reading) for reading in found.known.readings]
-        for getter in (attrgetter("deeds.get"), attrgetter("deed"), attrgetter("targets.get"), attrgetter("target"))
-    )
-    texts = members.joined(np.flatnonzero(uses & OF_DEED), members.values, members.value_ends).to_pylist()
-    deeds = [known_deeds[one](text) or new_deed[one](text) for one, text in zip(each, texts, strict=True)]
-    texts = members.joined(np.flatnonzero(uses & OF_TARGET), members.values, members.value_ends).to_pylist()
-    targets = [known_targets[one](text) or new_target[one](text) for one, text in zip(each, texts, strict=True)]
-    bases, attributes, seen_last = zip(*deeds, strict=True)
-    return bases, attributes, targets, seen_last
+    texts, whose = distinct(found.joined("of_deed"))
+    deeds = zip(*found.known.deeds(texts), strict=True)
+    bases, attributes, seen_last = (Part(list(each), whose.copy()) for each in deeds)
+    layouts = np.array([one.layout for one in found.known.readings])[found.numbers]
+    texts, whose = distinct(found.members.joined(found.known.of_target(), layouts))
+    return bases, attributes, Part(found.known.targets(texts), whose.copy()), seen_last
 
 
-def _columns(found: _Activities, uses: np.ndarray, uids: list[str], ids: Any, stream: str) -> dict[str, Any]:
+def _columns(found: _Activities, uids: np.ndarray, ids: Any, stream: str) -> dict[str, Any]:
     """Return what each row has for itself."""
-    import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     members = found.members
-    kept = np.flatnonzero((uses & KEPT).astype(np.bool_) & ~members.null)
-    rest = members.joined(kept, members.keys, members.value_ends)
     return {
         "time": pa.array(found.times, pa.int64()),
-        "metadata.uid": pa.array(uids, pa.string()),
+        "metadata.uid": fixed_texts(uids),
         "metadata.original_event_uid": ids,
         "metadata.log_name": pa.repeat(pa.scalar(stream, pa.string()), len(uids)),
         "metadata.original_time": found.text(_CREATED),
         "metadata.tenant_uid": found.text(_ACCOUNT),
-        "raw_data": members.slices(members.starts, members.ends),
+        "raw_data": members.raw_texts(),
         "message": found.messages,
-        "unmapped": pc.binary_join_element_wise("{", rest, "}", ""),
+        "unmapped": members.objects(found.known.pieces("kept"), found.numbers),
     }
 
 
 def _one_offs(
-    found: _Activities,
-    uses: np.ndarray,
-    ids: Sequence[str],
-    parts: tuple[Sequence[Mapping[str, Any]], ...],
-    addresses: AddressBook | None,
-) -> tuple[Sequence[Sequence[Mapping[str, Any]]], Mapping[int, Mapping[str, Any]]]:
+    found: _Activities, ids: Sequence[str], parts: tuple[Part, ...], addresses: AddressBook | None
+) -> tuple[tuple[Part, ...], Mapping[int, Mapping[str, Any]]]:
     """Return the parts, and by number what the objects of some activities tell of these alone.
 
     Such an object may change a part, too: what was done to it may be known from the object only.
@@ -235,21 +178,25 @@ def _one_offs(
     import numpy as np
 
     more: dict[int, Row] = {}
-    alone = np.flatnonzero(found.known.one_off()[found.numbers]).tolist()
+    readings = found.known.readings
+    of_one = np.array([one.plan.one_off for one in readings], np.bool_)
+    alone = np.flatnonzero(of_one[found.numbers]).tolist()
     if not alone:
         return parts, more
-    members = found.members
-    texts = members.joined(np.flatnonzero(uses & ALONE), members.values, members.value_ends).to_pylist()
-    changed = [list(part) for part in parts]
-    for number in alone:
-        reading = found.known.readings[found.numbers[number]]
+    texts = found.joined("of_one").to_pylist()
+    numbers = found.numbers.tolist()
+    before = list(zip(*(map(part.mappings.__getitem__, part.places[alone].tolist()) for part in parts), strict=True))
+    for number, theirs in zip(alone, before, strict=True):
+        reading = readings[numbers[number]]
         row = Row()
         row["metadata.original_event_uid"] = ids[number]  # it may be asked for, and is a column already
-        row.parts = tuple(part[number] for part in parts)
-        one_off(reading.plan.route, row, *reading.alone(texts[number]))
+        row.parts = theirs
+        one_off(reading.plan.route, row, *reading.alone(numbered(texts[number])[1]))
         locate_source(row, addresses)
         del row["metadata.original_event_uid"]
         more[number] = row
-        for part, mapping in zip(changed, row.parts, strict=True):
-            part[number] = mapping
-    return changed, more
+        if row.parts is not theirs:
+            for part, mapping in zip(parts, row.parts, strict=True):
+                part.places[number] = len(part.mappings)
+                part.mappings.append(mapping)
+    return parts, more

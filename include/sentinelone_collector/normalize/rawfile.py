@@ -13,24 +13,35 @@ import zstandard
 
 from sentinelone_collector.errors import LakeError
 
-__all__ = ["QuarantineFile", "raw_lines"]
+__all__ = ["QuarantineFile", "raw_texts"]
 
 _CHUNK: Final = 16 << 10  # bytes of compressed input; some 300 KB of records come out
 _LEVEL: Final = 3
+_NEWLINE: Final = b"\n"
 
 
-def raw_lines(path: Path, name: str) -> Iterator[bytes]:
-    """Yield the lines of a raw object without their ends; `name` is how errors call it.
+def raw_texts(path: Path, name: str, *, size: int) -> Iterator[bytes]:
+    """Yield a raw object's lines, whole ones with their ends, in texts of about `size` bytes.
 
-    Raise `LakeError` where the object is cut off or no zstd.
+    `name` is how errors call the object. Raise `LakeError` where it is cut off or no zstd.
     """
-    rest = b""
+    chunks: list[bytes] = []
+    held = 0
     for chunk in _decompressed(path, name):
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
-        yield from lines
+        held += len(chunk)
+        if held < size:
+            chunks.append(chunk)
+            continue
+        end = chunk.rfind(_NEWLINE) + 1
+        if end:
+            yield b"".join((*chunks, chunk[:end]))
+            chunks = [chunk[end:]]
+            held = len(chunk) - end
+        else:
+            chunks.append(chunk)
+    rest = b"".join(chunks)
     if rest:
-        yield rest
+        yield rest if rest.endswith(_NEWLINE) else rest + _NEWLINE
 
 
 def _decompressed(path: Path, name: str) -> Iterator[bytes]:

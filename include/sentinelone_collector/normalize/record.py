@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL
 
 import msgspec
@@ -18,6 +18,9 @@ from sentinelone_collector.normalize.columns import Row
 from sentinelone_collector.normalize.ocsf import VERSION
 from sentinelone_collector.normalize.uuids import uuid5_texts
 from sentinelone_collector.normalize.values import epoch_ms, snowflake_ms, text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "VENDOR",
@@ -59,8 +62,8 @@ class Context:
         name = hashlib.sha1(self._names + key.encode(), usedforsecurity=False).hexdigest()
         return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
 
-    def uids(self, record_ids: Sequence[str]) -> list[str]:
-        """Return the `uid` of each record id."""
+    def uids(self, record_ids: Sequence[str]) -> np.ndarray:
+        """Return the `uid` of each record id, 36 bytes each."""
         return uuid5_texts(self._names, record_ids)
 
 

@@ -6,12 +6,12 @@ out once for each shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, Protocol
 
-__all__ = ["Declared", "Fields", "Folded", "Picker", "Shape", "redact", "shape_of"]
+__all__ = ["Declared", "Fields", "Folded", "Picker", "Shape", "places_of", "redact", "shape_of"]
 
 _MASK: Final = "***"
 _SECRETS = (
@@ -38,32 +38,42 @@ class Fields(Protocol):
 class Declared:
     """Fields of which only those may be read that are named beforehand; any other raises `KeyError`.
 
-    What is mapped from them alone can be kept and used again for the same values.
+    What is mapped from them alone can be kept and used again for the same values. `places` says where the value of each
+    name stands among `values` (see `places_of`).
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_places", "_values")
 
-    def __init__(self, names: Iterable[str], values: Mapping[str, Any]) -> None:
-        self._values = {**dict.fromkeys(names), **values}
+    def __init__(self, places: Mapping[str, int], values: Sequence[Any]) -> None:
+        self._places = places
+        self._values = values
 
     def get(self, name: str, /) -> Any:
         """Return the value of a declared field, None where there is none."""
-        return self._values[name]
+        return self._values[self._places[name]]
+
+
+def places_of(wanted: Iterable[str], names: Sequence[str], *, begin: int = 0) -> dict[str, int]:
+    """Return where the values of wanted fields stand among those of fields with these names, which begin at `begin`.
+
+    For those that are missing, and that is the last place: a None has to stand there.
+    """
+    return {**dict.fromkeys(wanted, -1), **{name: place for place, name in enumerate(names, begin)}}
 
 
 class Picker:
     """Takes the wanted fields out of mappings of one shape: `names` are those that it has, `pick` gives the values."""
 
-    __slots__ = ("names", "pick", "wanted")
+    __slots__ = ("_places", "names", "pick")
 
     def __init__(self, wanted: frozenset[str], keys: Mapping[str, str]) -> None:
-        self.wanted = wanted
         self.names = tuple(sorted(wanted & keys.keys()))
         self.pick = _pick(tuple(keys[name] for name in self.names))
+        self._places = places_of(wanted, self.names)
 
     def declared(self, values: Iterable[Any]) -> Declared:
         """Return picked values as fields again."""
-        return Declared(self.wanted, dict(zip(self.names, values, strict=True)))
+        return Declared(self._places, (*values, None))
 
 
 def _pick(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

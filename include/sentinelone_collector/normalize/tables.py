@@ -7,16 +7,19 @@ is a row's own is converted for each, in batches that are gone before the next o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sentinelone_collector.normalize.blocks import PlacedRow, placed
+from sentinelone_collector.normalize.blocks import Part
 from sentinelone_collector.normalize.columns import JOINED, Row
 from sentinelone_collector.normalize.grouping import gathered, members, places
 from sentinelone_collector.normalize.nodes import Node, array_of, encoded, encoded_nodes, node_at, nodes, struct_of
 from sentinelone_collector.normalize.pages import page_of
+from sentinelone_collector.normalize.rows import Rows, placed
 from sentinelone_collector.normalize.schema import encoded_schema, event_schema
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 __all__ = ["TableBuilder", "to_table"]
@@ -37,19 +40,19 @@ class TableBuilder:
         self._shared: list[_Shared] = []
         self.rows = 0
 
-    def add(self, rows: Sequence[PlacedRow]) -> None:
+    def add(self, rows: Rows) -> None:
         """Take a batch of rows, each with as many parts.
 
         Where batches end the chunks of the table's columns end, which a Parquet writer's pages follow: the bytes of a
         file tell in what batches its rows came.
         """
-        if not rows:
+        if not len(rows):
             return
         page = page_of(rows)
         if not self.rows:
-            self._shared = [_Shared() for _ in page.parts]
-        for layer, part in zip(self._shared, page.parts, strict=True):
-            layer.add(part)
+            self._shared = [_Shared() for _ in page.layers]
+        for layer, (addresses, parts) in zip(self._shared, page.layers, strict=True):
+            layer.add(addresses, parts)
         self._own.add(page.columns, self.rows, len(rows))
         self.rows += len(rows)
 
@@ -99,24 +102,25 @@ class _Shared:
     """One part of every row: the distinct mappings, and which of them each row has."""
 
     def __init__(self) -> None:
-        self._parts: list[Mapping[str, Any]] = []  # also keeps them alive, so that no address is used twice
-        self._addresses: list[Any] = []
+        self._parts: dict[int, Part] = {}  # also keeps their mappings alive, so that no address is used twice
+        self._addresses: list[np.ndarray] = []
 
-    def add(self, parts: Sequence[Mapping[str, Any]]) -> None:
-        import numpy as np
+    def add(self, addresses: np.ndarray, parts: Sequence[Part]) -> None:
+        self._parts.update((id(part), part) for part in parts)
+        self._addresses.append(addresses)
 
-        self._parts.extend(parts)
-        self._addresses.append(np.fromiter(map(id, parts), np.int64, len(parts)))
-
-    def _distinct(self) -> tuple[list[Mapping[str, Any]], Any]:
+    def _distinct(self) -> tuple[list[Mapping[str, Any]], np.ndarray]:
         """Return the distinct mappings as they come first, and the place among them of each row's."""
         import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-        _, firsts, places = np.unique(np.concatenate(self._addresses), return_index=True, return_inverse=True)
-        order = np.argsort(firsts)
-        ranks = np.empty_like(order)
-        ranks[order] = np.arange(len(order))
-        return [self._parts[first] for first in firsts[order].tolist()], ranks[places]
+        rows: Any = pa.array(np.concatenate(self._addresses))
+        encoded = rows.dictionary_encode()  # in the order in which they come first
+        mappings = list(chain.from_iterable(part.mappings for part in self._parts.values()))
+        addresses: Any = pa.array(np.concatenate([part.of_mappings for part in self._parts.values()]))
+        found = pc.index_in(encoded.dictionary, addresses).to_pylist()
+        return list(map(mappings.__getitem__, found)), encoded.indices.to_numpy()
 
     def columns(self) -> dict[str, _Column]:
         """Return the columns of the distinct mappings, those with the same attributes one after the other."""

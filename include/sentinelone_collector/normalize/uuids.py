@@ -7,27 +7,38 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["uuid5_texts"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["TEXT", "uuid5_texts"]
 
 _LENGTH: Final = 36
+TEXT: Final = f"S{_LENGTH}"
+"""The numpy type of a UUID as text."""
+
 _HYPHENS: Final = (8, 13, 18, 23)
 _VERSION: Final = 6  # byte whose upper half says the version
 _VARIANT: Final = 8  # byte whose upper two bits say the variant
 
 
-def uuid5_texts(namespace: bytes, names: Sequence[str]) -> list[str]:
-    """Return the UUIDv5 of each name as text; `namespace` is its 16 bytes, and what all names begin with."""
+def uuid5_texts(namespace: bytes, names: Sequence[str]) -> np.ndarray:
+    """Return the UUIDv5 of each name as text, 36 bytes each; `namespace` is its 16, and what all names begin with."""
     import numpy as np
 
-    sha1 = hashlib.sha1
-    digests = b"".join([sha1(namespace + name.encode(), usedforsecurity=False).digest() for name in names])
+    begun = hashlib.sha1(namespace, usedforsecurity=False)
+    digests = b"".join([_digest(begun.copy(), name) for name in names])
     octets = np.frombuffer(digests, np.uint8).reshape(len(names), 20)[:, :16].copy()
     octets[:, _VERSION] = octets[:, _VERSION] & 0x0F | 0x50
     octets[:, _VARIANT] = octets[:, _VARIANT] & 0x3F | 0x80
     texts = np.full((len(names), _LENGTH), ord("-"), np.uint8)
     places = [place for place in range(_LENGTH) if place not in _HYPHENS]
     texts[:, places] = np.frombuffer(octets.tobytes().hex().encode(), np.uint8).reshape(len(names), 32)
-    joined = texts.tobytes().decode()
-    return [joined[begin : begin + _LENGTH] for begin in range(0, len(joined), _LENGTH)]
+    found: np.ndarray = texts.reshape(-1).view(TEXT)
+    return found
+
+
+def _digest(begun: hashlib._Hash, name: str) -> bytes:
+    begun.update(name.encode())
+    return begun.digest()

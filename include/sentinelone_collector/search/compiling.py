@@ -81,9 +81,11 @@ def _holds(leaf: Leaf, value: Words | Number | None) -> Any:
             return tantivy.Query.empty_query()
         return _phrase("fields", [field_term(leaf.path, word) for word in value.parts], prefix=value.prefix)
     number = tantivy.Query.term_query(schema, "fields", number_term(leaf.path, value.value))
-    if leaf.kind == "number":
+    parts = words(value.text)
+    # The index does not tell a number from a text of one word, so that the word of -7 would find the number 7.
+    if leaf.kind == "number" or (leaf.kind != "text" and len(parts) == 1 and value.value < 0):
         return number
-    text = _phrase("fields", [field_term(leaf.path, word) for word in words(value.text)], prefix=False)
+    text = _phrase("fields", [field_term(leaf.path, word) for word in parts], prefix=False)
     return text if leaf.kind == "text" else _any_of([number, text])
 
 

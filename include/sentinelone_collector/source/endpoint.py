@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,11 +75,11 @@ class Endpoint:
 class Stream:
     """One kind of record: where it is read, and the function that turns one of its records into an event.
 
-    `quick_reader` may give a function for a `Context` that turns raw lines into rows on a shorter way, None for those
-    that it can't; the rows must be the same.
+    `quick_reader` may give a function for a `Context` that turns some of many raw lines into rows on a shorter way, and
+    says which lines these are; the rows must be the same.
     """
 
     name: str
     endpoint: Endpoint
     map_record: Callable[..., Any]
-    quick_reader: Callable[..., Callable[[Sequence[bytes]], list[Any]]] | None = None
+    quick_reader: Callable[..., Callable[[Any], tuple[Any, Any]]] | None = None

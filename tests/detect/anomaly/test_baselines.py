@@ -228,12 +228,13 @@ def test_two_processes_at_once_end_in_the_same_hits_and_incidents(many: Ruleset,
     context = multiprocessing.get_context("fork")
     shares = [SOME[1::2], SOME[::2]]
     processes = [
-        context.Process(target=_share, args=(tmp_path, share if n else share[::-1])) for n, share in enumerate(shares)
+        context.Process(target=_share, args=(tmp_path, share if n else share[::-1]), daemon=True)
+        for n, share in enumerate(shares)
     ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     world = World(tmp_path, many)
     assert (world.hit_files(), world.incidents()) == in_order

@@ -67,6 +67,7 @@ def coverage(
         may_run=ctx.may(Right.RUN, chosen.slug),
         progress=latest_progress(ctx, chosen),
         note=ctx.site.unavailable(chosen, name),
+        new_types=ctx.site.new_types(chosen) if name == "activities" else [],
         **_calendar(ctx, chosen, name, day, window),
     )
 
