@@ -113,7 +113,18 @@ def test_the_same_faults_in_the_form_of_graphql(busy: Client) -> None:
     assert len({node["id"] for node in nodes(walk(busy, 50))}) == page["totalCount"]
 
 
-def test_each_list_has_a_limit_of_calls(start: Start) -> None:
-    console = start(rate_limits=True, **OPTIONS)
-    for path in PATHS.values():
-        assert 429 in {console.get(path, limit=1).status for _ in range(70)}
+LIMITS = {"threats": (10, 50), "alerts": (5, 10), "agents": (25, 1), "groups": (5, 10), "device_events": (5, 10)}
+
+
+@pytest.mark.parametrize("stream", PATHS)
+def test_each_list_has_a_limit_of_calls(start: Start, stream: str) -> None:
+    rate, burst = LIMITS[stream]
+    now = [100.0]
+    console = start(rate_limits=True, monotonic=lambda: now[0], **OPTIONS)
+
+    def answered(calls: int) -> list[int]:
+        return [console.get(PATHS[stream], limit=1).status for _ in range(calls)]
+
+    assert answered(burst + 1) == [200] * burst + [429]
+    now[0] += min(rate, burst) / rate
+    assert answered(min(rate, burst) + 1) == [200] * min(rate, burst) + [429]
