@@ -136,7 +136,20 @@ def _answers(port: int) -> bool:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Start SeaweedFS on free loopback ports and stop it at the end of the test run."""
-    folder = tmp_path_factory.mktemp("s3")
+    for _ in range(5):
+        server, process, log = _start_weed(tmp_path_factory.mktemp("s3"))
+        if _begins(server, process):
+            break
+    else:  # and not because somebody else took one of its ports meanwhile
+        pytest.fail(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    try:
+        yield server
+    finally:
+        process.kill()  # its data is thrown away with the folder
+        process.wait()
+
+
+def _start_weed(folder: Path) -> tuple[S3Server, subprocess.Popen[bytes], Path]:
     ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
     server = S3Server(f"http://127.0.0.1:{ports['s3.port']}")
     command = [
@@ -165,28 +178,26 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
             stderr=subprocess.STDOUT,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # it only calls libc
         )
-    try:
-        _wait_for(server, process, ports["s3.port"], log)
-        yield server
-    finally:
-        process.kill()  # its data is thrown away with the folder
-        process.wait()
+    return server, process, log
 
 
-def _wait_for(server: S3Server, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _begins(server: S3Server, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the server has its bucket; say whether it has before it ended."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    client = server.client()
+    client, port = server.client(), int(server.endpoint.rpartition(":")[2])
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
             if _answers(port):
                 client.head_bucket(Bucket=server.bucket)
-                return
+                return True
         except (BotoCoreError, ClientError):
             pass
         time.sleep(0.05)
-    pytest.fail(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    process.kill()
+    process.wait()
+    return False
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.console.conftest import NOW, Console, write_receipt_of
 
-from sentinelone_collector.console import DagState
+from sentinelone_collector.console import DagState, registering
 from sentinelone_collector.console.checking import try_console
 from sentinelone_collector.console.forms import slug_of
 from sentinelone_collector.instances import Connection, Destination, load_instance
@@ -86,6 +86,36 @@ def test_a_second_click_makes_no_second_one(console: Console, source: Simulator)
     assert {(answer.status_code, answer.json()["slug"]) for answer in answers} == {(201, "emea_production")}
     assert set(console.airflow.connections) == {"sentinelone_emea_production"}
     assert [change.action for change in console.site.store.list_changes()] == ["add"]
+
+
+def test_a_second_click_while_the_first_one_writes_makes_no_second_one(
+    console: Console, source: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, answers, read = console.as_("op"), [], threading.Event()
+    remember, new_instance = registering.remember, registering._new_instance
+
+    def click() -> None:
+        answers.append(client.post("/api/instances", json=form(source, key="one-form")))
+
+    second = threading.Thread(target=click)
+
+    def new_instances(*given: Any) -> Any:
+        try:
+            return new_instance(*given)
+        finally:
+            read.set()
+
+    def between_file_and_key(*given: Any) -> None:
+        read.clear()
+        second.start()
+        read.wait()
+        remember(*given)
+
+    monkeypatch.setattr(registering, "_new_instance", new_instances)
+    monkeypatch.setattr(registering, "remember", between_file_and_key)
+    click()
+    second.join()
+    assert {(answer.status_code, answer.json()["slug"]) for answer in answers} == {(201, "emea_production")}
 
 
 def test_a_taken_name_is_refused_at_its_field(console: Console, source: Simulator) -> None:

@@ -40,6 +40,7 @@ def parse(tmp_path: Path, *, dags: Path = PROJECT / "dags", **environment: str) 
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/none.db",
         "S1C_INSTANCES": str(tmp_path / "instances"),
         "DAGS": str(dags),

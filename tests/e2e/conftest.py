@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import tempfile
@@ -55,11 +56,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> int:
+    """Return the first of some ports in a row that are free, and that no outgoing connection is given."""
+    for port in random.Random().sample(range(20_000, 32_000, count), 500):
+        with contextlib.ExitStack() as held:
+            try:
+                for number in range(port, port + count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free ports")
 
 
 @dataclass
@@ -184,7 +191,7 @@ def site() -> Iterator[Site]:
 
 def _site(root: Path) -> Iterator[Site]:
     now = datetime.now(UTC).replace(microsecond=0)
-    layout = Layout(project=PROJECT, root=root, demo=False, api_port=free_port(), simulator_port=0)
+    layout = Layout(project=PROJECT, root=root, demo=False, api_port=free_ports(1), simulator_port=0)
     consoles = {
         "alpha": Simulator(seed=5, records_per_day=20_000, days=10, rate_limits=False),
         "beta": Simulator(seed=6, records_per_day=20_000, days=10, scenarios=[f"takeover@{now - timedelta(hours=30)}"]),

@@ -218,6 +218,8 @@ def test_a_rule_is_turned_off_for_one_instance(site: Site, chromium: Any) -> Non
 @pytest.mark.parametrize(("name", "sees_raw"), [("uwe", True), ("vera", False)])
 def test_a_search_finds_a_record_as_it_was_sent(site: Site, chromium: Any, name: str, sees_raw: bool) -> None:
     site.wait("alpha has windows", lambda: site.complete("alpha"))
+    # a page reads for some seconds what is not indexed, and a busy machine may not get through in them
+    site.wait("alpha is indexed", lambda: _api(site, "GET", "search/counts?instance=alpha")["exact"])
     visitor = Visitor(chromium, site, name)
     frame = visitor.visit("/search?instance=alpha", "Log search")
     frame.get_by_label("Words to look for").fill("severity_id:>=1 -zzzznothing")

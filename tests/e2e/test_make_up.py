@@ -21,7 +21,7 @@ import requests
 from sentinelone_collector.local.processes import read_state
 from sentinelone_collector.windows import DAY
 
-from .conftest import E2E, PATIENCE, PROJECT, free_port, run_folder
+from .conftest import E2E, PATIENCE, PROJECT, free_ports, run_folder
 
 pytestmark = E2E
 
@@ -33,13 +33,12 @@ class Start:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.port = free_port()
-        simulators = free_port()
+        self.port = free_ports(3)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "S1C_"))}
         self.environment = kept | {
             "S1C_RUN_DIR": str(root),
             "S1C_PORT": str(self.port),
-            "S1C_SIMULATOR_PORT": str(simulators if simulators < 65_000 else simulators - 1000),
+            "S1C_SIMULATOR_PORT": str(self.port + 1),
             "COLUMNS": "160",
         }
 

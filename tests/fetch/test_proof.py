@@ -312,7 +312,7 @@ def test_other_threads_do_not_wait_out_their_backoff_when_one_fails(
         if query["createdAt__gte"] == fake.stamp(fake.us(fake.START)):
             throttled.set()
             return 503, b""
-        return (403, b"{}") if throttled.is_set() else None
+        return (403, b"{}") if throttled.is_set() else (500, b"")
 
     source.refuse = refuse
     connection = Connection(fake.URL, fake.TOKEN)

@@ -48,7 +48,7 @@ def test_stop_ends_a_process_and_what_it_started(tmp_path: Path) -> None:
     children = leader.children(recursive=True)
     assert children
     stop([started], grace=0.3)
-    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    assert not [child for child in children if Started("child", child.pid, child.create_time()).process()]
     assert started.process() is None
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentinelone_collector.normalize import kernels
 from sentinelone_collector.normalize.lines import Lines
 from sentinelone_collector.normalize.members import (
     MOST_MEMBERS,
@@ -193,6 +194,17 @@ def test_objects_are_made_of_wanted_members_without_nulls() -> None:
     pieces = pieces_of([(2, 1, 0), (3, 0, 1)])
     found = _two().objects(pieces, np.array([0, 1])).to_pylist()
     assert found == ['{"data":{"x":"y z"},"id":"7"}', '{"id":"8","b":true,"data":{"k":null}}']
+
+
+def test_each_loop_is_compiled_for_one_form_of_arrays() -> None:
+    """Two processes that keep machine code of two forms at once can mix them up, and then it stays so."""
+    members, pieces, places = _two(), pieces_of([(2, 1, 0), (3, 0, 1)]), np.array([0, 1])
+    for texts in (members.names(), members.joined(pieces, places), members.objects(pieces, places)):
+        assert len(texts) == 2
+    assert members.plain(members.forms.first).all()
+    assert members.texts(members.forms.first).to_pylist()[0] == "7"
+    forms = {name: len(getattr(kernels, name).signatures) for name in kernels.__all__}
+    assert forms == dict.fromkeys(kernels.__all__, 1)
 
 
 def test_lines_that_are_not_wanted_are_gone() -> None:

@@ -29,15 +29,17 @@ _UNWRITABLE = "can't be written"
 def add(ctx: Context, form: AddForm) -> dict[str, Any]:
     """Check the console, then make connection and inventory file; a `key` that was used before changes nothing."""
     ctx.require(Right.CONNECT)
-    before = ctx.site.store.change_of(form.key) if form.key else None
+    before = _sent_before(ctx, form)
     if before is not None:
         return _known(ctx, before)
     instance = _new_instance(ctx, form)
+    if (ctx.site.settings.instances / f"{instance.slug}.yaml").exists():
+        return _taken(ctx, form, instance.slug)
     connection = connection_of_form(ctx, form.domain, form.token.get_secret_value())
     tried = try_console(ctx, connection, instance.streams)
     tried.refuse()
     with ctx.site.store.lock(_LOCK):
-        before = ctx.site.store.change_of(form.key) if form.key else None
+        before = _sent_before(ctx, form)
         if before is not None:
             return _known(ctx, before)
         return _register(ctx, instance, connection, tried.check, form.key or None)
@@ -58,10 +60,19 @@ def _new_instance(ctx: Context, form: AddForm) -> Instance:
         "streams": form.streams or ["activities"],
         "destinations": destinations_of(form.deliver_to),
     }
-    instance = instance_of(fields, now=now)
-    if (ctx.site.settings.instances / f"{slug}.yaml").exists():
+    return instance_of(fields, now=now)
+
+
+def _sent_before(ctx: Context, form: AddForm) -> Change | None:
+    return ctx.site.store.change_of(form.key) if form.key else None
+
+
+def _taken(ctx: Context, form: AddForm, slug: str) -> dict[str, Any]:
+    with ctx.site.store.lock(_LOCK):  # another click on this form may have made the file, and not noted its key yet
+        before = _sent_before(ctx, form)
+    if before is None:
         raise Refused(409, _WRONG, fields={"slug": f"{slug} is taken; choose another short name."})
-    return instance
+    return _known(ctx, before)
 
 
 def _register(

@@ -14,7 +14,7 @@ __all__ = ["AirflowClient"]
 class AirflowClient:
     """A logged-in session with one Airflow, which waits `timeout` seconds for each answer."""
 
-    def __init__(self, url: str, user: str, password: str, *, timeout: float = 60) -> None:
+    def __init__(self, url: str, user: str, password: str, *, timeout: float = 300) -> None:
         self._url = url
         self._timeout = timeout
         self._user, self._password = user, password
@@ -31,9 +31,7 @@ class AirflowClient:
 
     def log_in(self) -> None:
         """Get a token for the following calls; raise `CollectorError` where user and password are refused."""
-        answer = self._http.post(
-            f"{self._url}/auth/token", json={"username": self._user, "password": self._password}, timeout=self._timeout
-        )
+        answer = self._send("POST", "auth/token", {"username": self._user, "password": self._password})
         if not answer.ok:
             raise CollectorError(f"Airflow refuses the log-in of {self._user!r}: HTTP {answer.status_code}")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -43,12 +41,18 @@ class AirflowClient:
 
         Raise `CollectorError` for any other failure.
         """
-        answer = self._http.request(method, f"{self._url}/api/v2/{path}", timeout=self._timeout, json=body or None)
+        answer = self._send(method, f"api/v2/{path}", body or None)
         if answer.status_code in allow:
             return None
         if not answer.ok:
             raise CollectorError(f"Airflow: {method} {path} gave HTTP {answer.status_code}: {answer.text[:300]}")
         return answer.json() if answer.content else None
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> requests.Response:
+        try:
+            return self._http.request(method, f"{self._url}/{path}", timeout=self._timeout, json=body)
+        except requests.RequestException as error:
+            raise CollectorError(f"Airflow: {method} {path} got no answer: {error}") from error
 
     def put_connection(self, connection_id: str, fields: dict[str, Any]) -> None:
         """Create a connection, or bring an existing one to the given fields."""

@@ -22,7 +22,10 @@ _RECORDS_PER_DAY = 12_000
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """One simulated console; `scenario_hours` is how long before the first start its incident began."""
+    """One simulated console; `scenario_hours` is how long before the first start its incident began.
+
+    More than a day before, it is part of the history that the start waits for, at any time of day.
+    """
 
     slug: str
     name: str
@@ -34,7 +37,7 @@ class Simulated:
 
 SIMULATED = (
     Simulated("emea", "EMEA production", 11, 60, "takeover", 26),
-    Simulated("apac", "APAC production", 23, 35, "brute-force", 3),
+    Simulated("apac", "APAC production", 23, 35, "brute-force", 27),
 )
 
 

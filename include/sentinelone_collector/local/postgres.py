@@ -14,6 +14,7 @@ from sentinelone_collector.errors import CollectorError
 __all__ = ["start_postgres", "stop_postgres"]
 
 _TRIES = 300
+_STOP_SECONDS = 60
 # It waits ten seconds only, and a busy machine may need more: a server that is starting fails its checks, and one that
 # has not begun has no log to show.
 _NOT_YET = (subprocess.TimeoutExpired, AssertionError, FileNotFoundError)
@@ -34,8 +35,18 @@ def _server(folder: Path, sleep: Callable[[float], None]) -> Any:
             return _library().PostgresServer(folder.resolve(), cleanup_mode=None)
         except _NOT_YET as error:
             failure = error
+        except subprocess.CalledProcessError as error:
+            if not _meets_another_start(error, folder):
+                raise
+            failure = error
         sleep(1)
     raise CollectorError(f"PostgreSQL did not start in five minutes; {folder / 'log'} says why") from failure
+
+
+def _meets_another_start(error: subprocess.CalledProcessError, folder: Path) -> bool:
+    """Say whether another start adds the user that servers run as under root, or an earlier try has begun to serve."""
+    command = Path(error.cmd[0]).name
+    return command == "useradd" or (command == "pg_ctl" and (folder / "postmaster.pid").exists())
 
 
 def start_postgres(
@@ -53,12 +64,21 @@ def start_postgres(
     return {name: server.get_uri(name).replace("postgresql://", "postgresql+psycopg2://", 1) for name in databases}
 
 
-def stop_postgres(folder: Path) -> bool:
+def _postmaster(library: Any, folder: Path, sleep: Callable[[float], None]) -> Any:
+    for _ in range(_STOP_SECONDS):
+        try:
+            return library.utils.PostmasterInfo.read_from_pgdata(folder)
+        except AssertionError:  # it is starting, and has not written all of its file
+            sleep(1)
+    return None
+
+
+def stop_postgres(folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Stop the server of a data folder; say whether one ran."""
     if not (folder / "postmaster.pid").exists():
         return False
     library = _library()
-    info = library.utils.PostmasterInfo.read_from_pgdata(folder)
+    info = _postmaster(library, folder, sleep)
     if info is None or not info.is_running():
         return False
     owner = info.process.username()
@@ -68,5 +88,5 @@ def stop_postgres(folder: Path) -> bool:
         )
     except subprocess.SubprocessError:
         info.process.terminate()
-        info.process.wait(10)
+        info.process.wait(_STOP_SECONDS)
     return True

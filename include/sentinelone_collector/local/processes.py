@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from sentinelone_collector.local.layout import write_private
 
 __all__ = ["Started", "read_state", "spawn", "stop", "write_state"]
 
+_KILLED_WITHIN = 60.0  # seconds; nothing resists, but a busy machine may take its time
 # Own children become zombies unless somebody asks for their exit state; asking is done by their handle.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -35,10 +37,10 @@ class Started:
             del _children[self.pid]
         try:
             found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.created) < 1 and found.status() != psutil.STATUS_ZOMBIE
+            same = abs(found.create_time() - self.created) < 1
         except psutil.Error:
             return None
-        return found if same else None
+        return found if same and _runs(found) else None
 
 
 def spawn(name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str], cwd: Path) -> Started:
@@ -76,7 +78,16 @@ def stop(processes: Sequence[Started], *, grace: float) -> None:
             member.kill()
         except psutil.Error:
             continue
-    psutil.wait_procs(left, timeout=grace)
+    deadline = time.monotonic() + _KILLED_WITHIN
+    while any(map(_runs, left)) and time.monotonic() < deadline:
+        psutil.wait_procs(left, timeout=0.05)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -37,7 +37,7 @@ from sentinelone_collector.windows import DAY
 __all__ = ["down", "status", "supervise", "up"]
 
 _out = Console(highlight=False)
-_HEALTHY_WITHIN = 180.0
+_HEALTHY_WITHIN = 600.0
 _COLLECTED_WITHIN = 600.0
 _LIVE_WINDOWS = 3
 _GRACE = 20.0
