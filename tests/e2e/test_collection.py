@@ -157,7 +157,7 @@ def test_windows_that_a_backfill_makes_the_scheduler_skip_are_found_by_the_audit
 
 
 def test_a_window_that_the_console_has_more_records_of_by_now_is_collected_again_by_the_audit(site: Site) -> None:
-    lake, window = site.installation.lake, sorted(site.due("beta"))[-2]  # of the newest one, records may still come
+    lake, window = site.installation.lake, max(site.due("beta"))
     site.wait_for("beta", [window])
     now = read_receipt(lake, "beta", "activities", window)
     assert now is not None
@@ -168,12 +168,12 @@ def test_a_window_that_the_console_has_more_records_of_by_now_is_collected_again
 
     def again() -> bool:
         receipt = read_receipt(lake, "beta", "activities", window)
-        return receipt is not None and receipt.expected == now.expected
+        return receipt is not None and receipt.expected >= now.expected  # of a new window, more may have come by now
 
     site.wait("the window is collected again", again)
     site.assert_delivered("beta", [window])
-    reason = f"{now.expected} records of activities instead of {now.expected - 1}"
-    site.wait("an audit says why", lambda: reason in _told_by_audits(site))
+    reason = f" records of activities instead of {now.expected - 1}"
+    site.wait("an audit says why", lambda: any(told.endswith(reason) for told in _told_by_audits(site)))
 
 
 def _told_by_audits(site: Site) -> list[str]:
