@@ -159,6 +159,7 @@ class Members:
 
         every = np.arange(self.counts.max(initial=0), dtype=np.int32)
         forms = self.forms
+        # in the form that sorts have in `_wanted`: the loop is compiled anew for each form of arrays
         arranged = (forms.outer * MOST_MEMBERS + forms.inner).astype(np.intp)
         wanted = Wanted(arranged, forms.first, np.zeros_like(self.counts), self.counts, every)
         return self._joined(wanted, self.places.keys, self.places.key_ends)
